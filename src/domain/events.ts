@@ -1,0 +1,105 @@
+// Everything luci says while it works: one versioned union, absolute counters, never formatted strings.
+
+import type { ErrorReport } from "./errors.ts";
+import type { Finding } from "./finding.ts";
+import type { Authority } from "./plan.ts";
+import type { CommandResult } from "./results.ts";
+
+/** How a file came to be in place. */
+export type FileHow = "fetched" | "reused" | "linked" | "repaired";
+
+/** The payload of an event. `model` is a model's name, `file` its path inside the model. */
+export type LuciEventBody =
+  | { readonly type: "run.started"; readonly command: string; readonly version: string }
+  | {
+      readonly type: "plan.resolved";
+      readonly model: string;
+      readonly files: number;
+      readonly totalBytes: number;
+      readonly presentBytes: number;
+    }
+  | {
+      readonly type: "file.started";
+      readonly model: string;
+      readonly file: string;
+      readonly sizeBytes: number | null;
+      readonly resumedBytes: number;
+    }
+  | {
+      readonly type: "file.progress";
+      readonly model: string;
+      readonly file: string;
+      readonly doneBytes: number;
+      readonly hashedBytes: number;
+      readonly connections: number;
+    }
+  | {
+      readonly type: "file.retrying";
+      readonly model: string;
+      readonly file: string;
+      readonly attempt: number;
+      readonly waitMs: number;
+      readonly code: string;
+      readonly message: string;
+    }
+  | {
+      readonly type: "file.restarted";
+      readonly model: string;
+      readonly file: string;
+      readonly reason: string;
+    }
+  | {
+      readonly type: "file.verifying";
+      readonly model: string;
+      readonly file: string;
+      readonly sizeBytes: number;
+    }
+  | {
+      readonly type: "file.done";
+      readonly model: string;
+      readonly file: string;
+      readonly how: FileHow;
+      readonly sizeBytes: number;
+      readonly sha256: string;
+      readonly authority: Authority;
+    }
+  | {
+      readonly type: "file.failed";
+      readonly model: string;
+      readonly file: string;
+      readonly error: ErrorReport;
+    }
+  | {
+      readonly type: "file.cancelled";
+      readonly model: string;
+      readonly file: string;
+      readonly keptBytes: number;
+    }
+  | { readonly type: "model.ready"; readonly model: string; readonly path: string }
+  | { readonly type: "model.failed"; readonly model: string; readonly error: ErrorReport }
+  | { readonly type: "finding"; readonly finding: Finding }
+  | {
+      readonly type: "notice";
+      readonly level: "info" | "warn";
+      readonly model?: string;
+      readonly message: string;
+    }
+  | {
+      readonly type: "interrupted";
+      readonly signal: "SIGINT" | "SIGTERM" | "SIGHUP";
+      readonly policy: "resume" | "delete";
+      readonly keptBytes: number;
+      readonly doneModels: number;
+      readonly totalModels: number;
+      /** File names of deleted partials. */
+      readonly deleted: readonly string[];
+      /** Partials that could not be deleted: where they are and why. */
+      readonly undeleted: readonly { readonly path: string; readonly reason: string }[];
+    }
+  | { readonly type: "result"; readonly result: CommandResult };
+
+/** An event as it leaves luci: numbered, dated, versioned. */
+export type LuciEvent = LuciEventBody & { readonly v: 1; readonly seq: number; readonly atMs: number };
+
+/** Where rooms say what happens. Must not throw and must not block. */
+export type Emit = (event: LuciEventBody) => void;

@@ -1,0 +1,175 @@
+// How far everything is: one pure reducer over events, shared by every face.
+// It has no clock: time is what the events carry. Counters only rise, except where a file is restarted.
+
+import type { LuciEvent } from "./events.ts";
+import {
+  ageFile,
+  etaOf,
+  type FileEvent,
+  type FileProgress,
+  isSettled,
+  reduceFile,
+  settle,
+} from "./file-progress.ts";
+import { isDamage } from "./finding.ts";
+import { observe, type SpeedWindow, speedAt } from "./speed.ts";
+
+export interface ModelProgress {
+  readonly model: string;
+  readonly files: number;
+  readonly totalBytes: number;
+  /** Bytes of whole files that were in place before anything was fetched. */
+  readonly presentBytes: number;
+  readonly state: "working" | "ready" | "failed";
+}
+
+/** All plans together. */
+export interface OverallProgress {
+  readonly totalBytes: number;
+  readonly presentBytes: number;
+  readonly doneBytes: number;
+  readonly doneModels: number;
+  readonly failedModels: number;
+  readonly totalModels: number;
+  readonly bytesPerSec: number;
+  readonly etaMs: number | null;
+}
+
+export interface ProgressState {
+  readonly atMs: number;
+  /** By `fileKey`, in the order they were first seen. */
+  readonly files: ReadonlyMap<string, FileProgress>;
+  readonly models: ReadonlyMap<string, ModelProgress>;
+  readonly overall: OverallProgress;
+  /** Bytes brought here since the run began; a restart does not take any back. */
+  readonly movedBytes: number;
+  readonly window: SpeedWindow;
+}
+
+/** Before the first event. */
+export const NO_PROGRESS: ProgressState = {
+  atMs: 0,
+  files: new Map(),
+  models: new Map(),
+  overall: {
+    totalBytes: 0,
+    presentBytes: 0,
+    doneBytes: 0,
+    doneModels: 0,
+    failedModels: 0,
+    totalModels: 0,
+    bytesPerSec: 0,
+    etaMs: null,
+  },
+  movedBytes: 0,
+  window: [],
+};
+
+/** The key of a file in `ProgressState.files`. */
+export function fileKey(of: { readonly model: string; readonly file: string }): string {
+  return `${of.model}\0${of.file}`;
+}
+
+/** The state after one more event. */
+export function reduceProgress(state: ProgressState, event: LuciEvent): ProgressState {
+  const atMs = Math.max(state.atMs, event.atMs);
+  const models = reduceModels(state.models, event);
+  if (!("file" in event)) return progressAt({ ...state, models, files: endFiles(state.files, event) }, atMs);
+  const key = fileKey(event);
+  const before = state.files.get(key);
+  const after = reduceFile(before, event, atMs);
+  const movedBytes = state.movedBytes + broughtBytes(event, { before, after });
+  const window = after.carried ? observe(state.window, { atMs, bytes: movedBytes }) : state.window;
+  return progressAt(
+    { ...state, models, movedBytes, window, files: new Map(state.files).set(key, after) },
+    atMs,
+  );
+}
+
+/** The same state seen at a later moment: speeds sink and ETAs grow while no event comes. */
+export function progressAt(state: ProgressState, atMs: number): ProgressState {
+  const files = new Map([...state.files].map(([key, file]) => [key, ageFile(file, atMs)]));
+  const aged = { ...state, atMs, files };
+  return { ...aged, overall: overallOf(aged) };
+}
+
+function reduceModels(models: ProgressState["models"], event: LuciEvent): ProgressState["models"] {
+  if (event.type === "plan.resolved") {
+    const { model, files, totalBytes, presentBytes } = event;
+    return new Map(models).set(model, { model, files, totalBytes, presentBytes, state: "working" });
+  }
+  if (event.type !== "model.ready" && event.type !== "model.failed") return models;
+  const state = event.type === "model.ready" ? "ready" : "failed";
+  const known = models.get(event.model) ?? { model: event.model, files: 0, totalBytes: 0, presentBytes: 0 };
+  return new Map(models).set(event.model, { ...known, state });
+}
+
+/** What is said of a whole model, or found by an audit, settles the files nobody spoke of since. */
+function endFiles(files: ProgressState["files"], event: LuciEvent): ProgressState["files"] {
+  const ending = endingOf(event);
+  if (ending === null) return files;
+  const { concerns, as } = ending;
+  return new Map(
+    [...files].map(([key, file]) => [key, isSettled(file) || !concerns(file) ? file : settle(file, as)]),
+  );
+}
+
+interface Ending {
+  readonly concerns: (file: FileProgress) => boolean;
+  readonly as: "done" | "failed";
+}
+
+function endingOf(event: LuciEvent): Ending | null {
+  if (event.type === "model.ready" || event.type === "model.failed") {
+    return {
+      concerns: (file) => file.model === event.model,
+      as: event.type === "model.ready" ? "done" : "failed",
+    };
+  }
+  if (event.type !== "finding") return null;
+  const { finding } = event;
+  // A finding names the file from the models folder, a file event from inside the model.
+  const isNamed = (file: FileProgress) =>
+    finding.file === file.file || finding.file.endsWith(`/${file.file}`);
+  const concerns = (file: FileProgress) => file.model === finding.model && !file.carried && isNamed(file);
+  return { concerns, as: isDamage(finding) ? "failed" : "done" };
+}
+
+interface Step {
+  readonly before: FileProgress | undefined;
+  readonly after: FileProgress;
+}
+
+/** Bytes the network brought between two states of a file: not those resumed, reused or linked. */
+function broughtBytes(event: FileEvent, { before, after }: Step): number {
+  const elsewhere = event.type === "file.done" && (event.how === "reused" || event.how === "linked");
+  if (elsewhere || !after.carried) return 0;
+  return Math.max(0, after.doneBytes - Math.max(before?.doneBytes ?? 0, after.resumedBytes));
+}
+
+function overallOf(state: ProgressState): OverallProgress {
+  const models = [...state.models.values()];
+  const presentBytes = sum(models, (model) => model.presentBytes);
+  // Files in place from the start are in their plan's presentBytes already.
+  const doneBytes =
+    presentBytes + sum([...state.files.values()], (file) => (file.carried ? file.doneBytes : 0));
+  const totalBytes = Math.max(
+    doneBytes,
+    sum(models, (model) => model.totalBytes),
+  );
+  const bytesPerSec = speedAt(state.window, state.atMs);
+  return {
+    totalBytes,
+    presentBytes,
+    doneBytes,
+    doneModels: models.filter((model) => model.state === "ready").length,
+    failedModels: models.filter((model) => model.state === "failed").length,
+    totalModels: models.length,
+    bytesPerSec,
+    etaMs: etaOf(totalBytes - doneBytes, bytesPerSec),
+  };
+}
+
+function sum<T>(items: readonly T[], of: (item: T) => number): number {
+  return items.reduce((total, item) => total + of(item), 0);
+}

@@ -1,0 +1,32 @@
+// The settings a run works with, after flag > environment > config.toml > default. Plain data.
+
+/** What happens to unfinished files when a run is interrupted. */
+export type PartialsPolicy = "resume" | "delete";
+
+/** Which SHA-256 engine: hash-wasm (checkpointable), the runtime's native one, or by rule. */
+export type HasherChoice = "auto" | "wasm" | "native";
+
+export interface Settings {
+  /** LUCI_HOME, absolute. */
+  readonly homeFolder: string;
+  /** Where models go, absolute. */
+  readonly modelsFolder: string;
+  readonly partials: PartialsPolicy;
+  /** Files at once. */
+  readonly jobs: number;
+  /** Connections per file. */
+  readonly connections: number;
+  /** Whole-process limit; null for none. */
+  readonly limitBytesPerSec: number | null;
+  /** Attempts after the first, in a row without progress. */
+  readonly retries: number;
+  readonly hasher: HasherChoice;
+  /** No byte for this long is a stall. */
+  readonly stallMs: number;
+  /** Extra catalog files, the strongest first. */
+  readonly catalogFiles: readonly string[];
+  /** Base URL of the Hugging Face hub, without a trailing slash. */
+  readonly hubEndpoint: string;
+  /** The hub's token; sent to the hub's origin only. */
+  readonly hubToken: string | null;
+}

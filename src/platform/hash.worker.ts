@@ -1,0 +1,164 @@
+// The hash worker: follows the frontier of several files, piece by piece, and reads what is on disk.
+// One buffer for all files: a piece is read, fingerprinted and hashed before the next one is looked at.
+
+import { closeSync, constants, openSync, readSync } from "node:fs";
+import {
+  PIECE_BYTES,
+  type StreamingSha256,
+  checkEngine,
+  createNativeSha256,
+  createWasmSha256,
+  fingerprint,
+} from "./hash.ts";
+import type { HashOrder, HashReport } from "./hash-protocol.ts";
+
+interface Job {
+  readonly id: number;
+  readonly fd: number;
+  readonly expected: (string | null)[];
+  readonly gitBlob: boolean;
+  hasher: StreamingSha256;
+  gitHasher: Bun.CryptoHasher | null;
+  nextPiece: number;
+  frontierBytes: number;
+  sizeBytes: number | null;
+  stopped: boolean;
+}
+
+const jobs = new Map<number, Job>();
+const buffer = new Uint8Array(PIECE_BYTES);
+let running = false;
+let orders = Promise.resolve();
+
+function report(message: HashReport): void {
+  postMessage(message);
+}
+
+declare const self: Worker;
+
+self.onmessage = (event: MessageEvent<HashOrder>) => {
+  // Opening is asynchronous (the wasm module compiles): orders are obeyed strictly one after the other.
+  orders = orders.then(() => obey(event.data)).then(wake, (error: unknown) => fail(event.data.id, error));
+};
+
+async function obey(order: HashOrder): Promise<void> {
+  if (order.type === "open") return open(order);
+  const job = jobs.get(order.id);
+  if (!job) return;
+  if (order.type === "advance") {
+    job.frontierBytes = order.frontierBytes;
+    job.sizeBytes = order.sizeBytes;
+    job.stopped = false;
+  } else if (order.type === "native") {
+    job.hasher = createNativeSha256();
+    job.nextPiece = 0;
+  } else if (order.type === "forget") {
+    job.expected[order.piece] = null;
+  } else {
+    jobs.delete(order.id);
+    closeSync(job.fd);
+  }
+}
+
+async function open(order: Extract<HashOrder, { type: "open" }>): Promise<void> {
+  checkEngine(order.engine === "wasm" ? await createWasmSha256(null) : createNativeSha256(), order.engine);
+  const hasher = order.engine === "wasm" ? await createWasmSha256(order.state) : createNativeSha256();
+  jobs.set(order.id, {
+    id: order.id,
+    fd: openSync(order.path, constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0)),
+    expected: [...order.expected],
+    gitBlob: order.gitBlob,
+    hasher,
+    gitHasher: null,
+    nextPiece: order.fromPiece,
+    frontierBytes: 0,
+    sizeBytes: null,
+    stopped: false,
+  });
+}
+
+function wake(): void {
+  if (running) return;
+  running = true;
+  setImmediate(turn);
+}
+
+/** One piece of every file that has one, then back to the messages. */
+function turn(): void {
+  let worked = false;
+  for (const job of jobs.values()) {
+    try {
+      worked = advance(job) || worked;
+    } catch (error) {
+      fail(job.id, error);
+    }
+  }
+  running = worked;
+  if (worked) setImmediate(turn);
+}
+
+function advance(job: Job): boolean {
+  if (job.stopped) return false;
+  const startBytes = job.nextPiece * PIECE_BYTES;
+  const whole = job.sizeBytes !== null && job.frontierBytes >= job.sizeBytes;
+  const readableBytes = Math.min(PIECE_BYTES, job.frontierBytes - startBytes);
+  if (whole && readableBytes <= 0) return finish(job);
+  if (readableBytes < PIECE_BYTES && !whole) return false;
+  const piece = readPiece(job, startBytes, readableBytes);
+  const mark = fingerprint(piece);
+  const expected = job.expected[job.nextPiece] ?? null;
+  if (expected !== null && expected !== mark) {
+    job.stopped = true;
+    report({ type: "bad", id: job.id, piece: job.nextPiece });
+    return false;
+  }
+  hashPiece(job, piece);
+  job.nextPiece += 1;
+  report({
+    type: "piece",
+    id: job.id,
+    piece: job.nextPiece - 1,
+    fingerprint: mark,
+    hashedBytes: startBytes + piece.length,
+    state: piece.length === PIECE_BYTES ? (job.hasher.save?.() ?? null) : null,
+  });
+  return true;
+}
+
+function readPiece(job: Job, startBytes: number, sizeBytes: number): Uint8Array {
+  let filledBytes = 0;
+  while (filledBytes < sizeBytes) {
+    const count = readSync(job.fd, buffer, filledBytes, sizeBytes - filledBytes, startBytes + filledBytes);
+    if (count === 0)
+      throw Object.assign(new Error("the file is shorter than it should be"), { code: "ESHORT" });
+    filledBytes += count;
+  }
+  return buffer.subarray(0, sizeBytes);
+}
+
+function hashPiece(job: Job, piece: Uint8Array): void {
+  job.hasher.update(piece);
+  if (!job.gitBlob || job.sizeBytes === null) return;
+  // git hashes "blob <size>\0" before the content (git-hash-object).
+  job.gitHasher ??= new Bun.CryptoHasher("sha1").update(`blob ${job.sizeBytes}\0`);
+  job.gitHasher.update(piece);
+}
+
+function finish(job: Job): boolean {
+  job.stopped = true;
+  const empty = job.gitBlob ? (job.gitHasher ?? new Bun.CryptoHasher("sha1").update("blob 0\0")) : null;
+  report({
+    type: "digest",
+    id: job.id,
+    sha256: job.hasher.digestHex(),
+    gitSha1: empty?.digest("hex") ?? null,
+  });
+  return false;
+}
+
+function fail(id: number, error: unknown): void {
+  const job = jobs.get(id);
+  if (job) job.stopped = true;
+  const code = error instanceof Error ? ((error as NodeJS.ErrnoException).code ?? null) : null;
+  report({ type: "failed", id, code, message: error instanceof Error ? error.message : String(error) });
+}

@@ -1,0 +1,148 @@
+// Polite waiting between processes. A lock tells who works on a file; correctness never depends on it:
+// partials are owned by rename. flock where the system has it, else an exclusively created file.
+
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  ftruncateSync,
+  openSync,
+  readFileSync,
+  statSync,
+  unlinkSync,
+  utimesSync,
+  writeSync,
+} from "node:fs";
+import { diskError } from "./disk-error.ts";
+import { isTagAlive, ownIdentity, ownerTag } from "./machine.ts";
+
+/** Who holds a lock, for people. */
+export interface LockHolder {
+  readonly pid: number;
+  readonly host: string;
+  readonly sinceMs: number;
+}
+
+export interface Lock {
+  /** Lets go and removes the lock file. */
+  release(): void;
+}
+
+const LOCK_EXCLUSIVE = 2;
+const LOCK_NON_BLOCKING = 4;
+const REFRESH_MS = 5 * 60_000;
+type Flock = (fd: number, operation: number) => number;
+let flockFunction: Promise<Flock | null> | null = null;
+
+async function loadFlock(): Promise<Flock | null> {
+  if (process.platform === "win32") return null;
+  const { dlopen } = await import("bun:ffi");
+  const candidates =
+    process.platform === "darwin"
+      ? ["libSystem.B.dylib"]
+      : ["libc.so.6", `libc.musl-${process.arch === "arm64" ? "aarch64" : "x86_64"}.so.1`];
+  for (const name of candidates) {
+    try {
+      const library = dlopen(name, { flock: { args: ["i32", "i32"], returns: "i32" } });
+      return (fd, operation) => library.symbols.flock(fd, operation);
+    } catch {
+      // not this C library
+    }
+  }
+  return null;
+}
+
+/** Takes the lock now, or says who has it (null where that cannot be read). Needs its folder to exist. */
+export async function tryLock(path: string): Promise<Lock | { readonly holder: LockHolder | null }> {
+  flockFunction ??= loadFlock();
+  const flock = await flockFunction;
+  try {
+    return flock ? lockByHandle(path, flock) : lockByCreation(path);
+  } catch (error) {
+    throw diskError(error, path);
+  }
+}
+
+function lockByHandle(path: string, flock: Flock): Lock | { holder: LockHolder | null } {
+  for (;;) {
+    const fd = openSync(path, constants.O_RDWR | constants.O_CREAT | (constants.O_NOFOLLOW ?? 0), 0o644);
+    if (flock(fd, LOCK_EXCLUSIVE | LOCK_NON_BLOCKING) !== 0) {
+      closeSync(fd);
+      return { holder: readHolder(path) };
+    }
+    // The holder before us removes the name when it lets go: what we locked must still be the name.
+    if (isSameFile(fd, path)) return held(path, fd);
+    closeSync(fd);
+  }
+}
+
+function lockByCreation(path: string): Lock | { holder: LockHolder | null } {
+  for (let tries = 0; ; tries += 1) {
+    try {
+      return held(path, openSync(path, constants.O_RDWR | constants.O_CREAT | constants.O_EXCL, 0o644));
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+      if (tries > 0 || isLockAlive(path)) return { holder: readHolder(path) };
+      unlinkSync(path);
+    }
+  }
+}
+
+function isSameFile(fd: number, path: string): boolean {
+  try {
+    return fstatSync(fd).ino === statSync(path).ino;
+  } catch {
+    return false;
+  }
+}
+
+function held(path: string, fd: number): Lock {
+  const owner = ownIdentity();
+  ftruncateSync(fd, 0);
+  writeSync(fd, `${JSON.stringify({ ...owner, tag: ownerTag(owner), sinceMs: Date.now() })}\n`, 0);
+  // A sign of life for other hosts, whose only evidence is the lock file's age.
+  const refresh = setInterval(() => touch(path), REFRESH_MS);
+  refresh.unref();
+  return {
+    release: () => {
+      clearInterval(refresh);
+      if (isSameFile(fd, path)) unlinkSync(path);
+      closeSync(fd);
+    },
+  };
+}
+
+function touch(path: string): void {
+  try {
+    const now = new Date();
+    utimesSync(path, now, now);
+  } catch {
+    // only politeness is lost
+  }
+}
+
+function readRecord(path: string): Record<string, unknown> | null {
+  try {
+    const record: unknown = JSON.parse(readFileSync(path, "utf8"));
+    return typeof record === "object" && record !== null ? (record as Record<string, unknown>) : null;
+  } catch {
+    return null;
+  }
+}
+
+function readHolder(path: string): LockHolder | null {
+  const record = readRecord(path);
+  if (!record) return null;
+  return { pid: Number(record["pid"]), host: String(record["host"]), sinceMs: Number(record["sinceMs"]) };
+}
+
+/** Whether the process that wrote a lock file still runs; an unreadable record counts as dead. */
+export function isLockAlive(path: string): boolean {
+  const tag = readRecord(path)?.["tag"];
+  if (typeof tag !== "string") return false;
+  try {
+    return isTagAlive(tag, { lastSignMs: statSync(path).mtimeMs, nowMs: Date.now() });
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,87 @@
+// Who this process is and whether another one still lives. Names owners of partials and locks.
+
+import { readFileSync } from "node:fs";
+import { hostname } from "node:os";
+import { spawnSync } from "node:child_process";
+
+/** Identifies a process beyond its reusable pid. `startToken` is empty where the platform does not tell. */
+export interface Owner {
+  readonly pid: number;
+  readonly host: string;
+  readonly bootId: string;
+  readonly startToken: string;
+}
+
+/** Another host's process is believed alive for this long after its last sign of life. */
+export const LEASE_MS = 30 * 60_000;
+const DIGEST_LENGTH = 6;
+
+let bootIdentity: string | null = null;
+
+/** A text that changes with every boot of this machine. */
+export function bootId(): string {
+  bootIdentity ??= readBootId();
+  return bootIdentity;
+}
+
+function readBootId(): string {
+  try {
+    return readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
+  } catch {
+    if (process.platform !== "darwin") return `unknown-${process.platform}`;
+    const { stdout } = spawnSync("/usr/sbin/sysctl", ["-n", "kern.bootsessionuuid"], { encoding: "utf8" });
+    return stdout?.trim() || "unknown-darwin";
+  }
+}
+
+function startTokenOf(pid: number): string {
+  try {
+    // Field 22 of /proc/<pid>/stat (proc(5)): start time in ticks; the name before it may hold spaces.
+    const text = readFileSync(`/proc/${pid}/stat`, "utf8");
+    return text.slice(text.lastIndexOf(")") + 2).split(" ")[19] ?? "";
+  } catch {
+    return "";
+  }
+}
+
+/** This process. */
+export function ownIdentity(): Owner {
+  return { pid: process.pid, host: hostname(), bootId: bootId(), startToken: startTokenOf(process.pid) };
+}
+
+/** Whether a process of this number runs on this machine. */
+export function isProcessAlive(pid: number): boolean {
+  if (!Number.isSafeInteger(pid) || pid <= 0) return false;
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "EPERM";
+  }
+}
+
+function shortDigest(text: string): string {
+  return new Bun.CryptoHasher("sha256").update(text).digest("hex").slice(0, DIGEST_LENGTH);
+}
+
+/**
+ * The owner as a suffix for file names: `<pid>.<nonce>`, the nonce telling host from process, so that
+ * anyone can see from the name alone whether the owner still runs.
+ */
+export function ownerTag(owner: Owner): string {
+  return `${owner.pid}.${shortDigest(owner.host)}${shortDigest(`${owner.bootId}/${owner.startToken}`)}`;
+}
+
+/**
+ * Whether the process that a tag names is still running. A tag of another host counts as alive until
+ * `lastSignMs` (the file's last change) is older than the lease.
+ */
+export function isTagAlive(tag: string, options: { lastSignMs: number; nowMs: number }): boolean {
+  const [pidText = "", nonce = ""] = tag.split(".");
+  const pid = Number(pidText);
+  const own = ownIdentity();
+  if (nonce.slice(0, DIGEST_LENGTH) !== shortDigest(own.host))
+    return options.nowMs - options.lastSignMs < LEASE_MS;
+  if (!isProcessAlive(pid)) return false;
+  return ownerTag({ ...own, pid, startToken: startTokenOf(pid) }) === tag;
+}

@@ -1,0 +1,173 @@
+// The real disk behind `Files`.
+
+import { constants } from "node:fs";
+import {
+  copyFile,
+  link,
+  lstat,
+  mkdir,
+  open,
+  readdir,
+  realpath,
+  rename,
+  rm,
+  rmdir,
+  stat,
+  statfs,
+  unlink,
+} from "node:fs/promises";
+import { dirname } from "node:path";
+import { errnoOf } from "./disk-error.ts";
+import type { Files } from "./files.ts";
+import { factsOf, guard, wrapHandle, writeFully } from "./open-file.ts";
+
+const OPEN_FLAGS = {
+  read: constants.O_RDONLY,
+  update: constants.O_RDWR,
+  create: constants.O_RDWR | constants.O_CREAT | constants.O_EXCL,
+} as const;
+const NO_FOLLOW = constants.O_NOFOLLOW ?? 0;
+const FILE_MODE = 0o644;
+/** What file systems without folder handles or hard links answer. */
+const UNSUPPORTED = new Set([
+  "EISDIR",
+  "EPERM",
+  "EINVAL",
+  "ENOTSUP",
+  "EOPNOTSUPP",
+  "ENOSYS",
+  "EACCES",
+  "EMLINK",
+]);
+let temporaryCount = 0;
+
+/** The real disk. */
+export function nodeFiles(): Files {
+  return {
+    open: (path, mode) =>
+      guard(path, async () => wrapHandle(path, await open(path, OPEN_FLAGS[mode] | NO_FOLLOW, FILE_MODE))),
+    readText,
+    replaceText,
+    facts: (path) => guard(path, async () => factsOf(await orNull(lstat(path, { bigint: true })))),
+    list: (folder) => guard(folder, async () => ((await orNull(readdir(folder))) ?? []).toSorted()),
+    makeFolder,
+    rename: (from, to) => guard(to, () => happened(rename(from, to))),
+    renameToFree,
+    remove: (path) => guard(path, () => happened(unlink(path))),
+    removeEmptyFolder,
+    removeTree: (path) => guard(path, () => rm(path, { recursive: true, force: true })),
+    syncFolder,
+    clone: (from, to) =>
+      guard(to, () => copyFile(from, to, constants.COPYFILE_FICLONE | constants.COPYFILE_EXCL)),
+    freeBytes,
+    realPath: (path) => guard(path, () => realpath(path)),
+  };
+}
+
+async function orNull<T>(wanted: Promise<T>): Promise<T | null> {
+  try {
+    return await wanted;
+  } catch (error) {
+    if (errnoOf(error) === "ENOENT") return null;
+    throw error;
+  }
+}
+
+async function happened(act: Promise<void>): Promise<boolean> {
+  return (await orNull(act.then(() => true))) ?? false;
+}
+
+async function readText(path: string, options: { maxBytes: number }): Promise<string | null> {
+  return guard(path, async () => {
+    const handle = await orNull(open(path, constants.O_RDONLY));
+    if (!handle) return null;
+    try {
+      const { size } = await handle.stat();
+      if (size > options.maxBytes) throw Object.assign(new Error("larger than expected"), { code: "EFBIG" });
+      return await handle.readFile("utf8");
+    } finally {
+      await handle.close();
+    }
+  });
+}
+
+async function replaceText(path: string, text: string): Promise<void> {
+  const temporary = `${path}.${process.pid}.${(temporaryCount += 1)}.tmp`;
+  await guard(path, async () => {
+    const handle = await open(
+      temporary,
+      constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | NO_FOLLOW,
+      FILE_MODE,
+    );
+    try {
+      await writeFully(handle, 0, [new TextEncoder().encode(text)]);
+      await handle.sync();
+      await handle.close();
+      await rename(temporary, path);
+    } catch (error) {
+      await handle.close().catch(() => undefined);
+      await unlink(temporary).catch(() => undefined);
+      throw error;
+    }
+  });
+  await syncFolder(dirname(path));
+}
+
+async function makeFolder(path: string): Promise<void> {
+  const first = await guard(path, () => mkdir(path, { recursive: true }));
+  if (!first) return;
+  // Each new name lives in its parent: sync from the first new folder's parent down.
+  for (let folder = path; folder.length >= first.length; folder = dirname(folder))
+    await syncFolder(dirname(folder));
+}
+
+async function renameToFree(from: string, to: string): Promise<boolean> {
+  return guard(to, async () => {
+    try {
+      await link(from, to);
+    } catch (error) {
+      const code = errnoOf(error) ?? "";
+      if (code === "EEXIST") return false;
+      if (!UNSUPPORTED.has(code)) throw error;
+      // No hard links here (FAT, exFAT, some network shares): look, then rename.
+      if (await orNull(lstat(to))) return false;
+      await rename(from, to);
+      return true;
+    }
+    await unlink(from);
+    return true;
+  });
+}
+
+async function removeEmptyFolder(path: string): Promise<boolean> {
+  try {
+    await rmdir(path);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+async function syncFolder(path: string): Promise<void> {
+  await guard(path, async () => {
+    try {
+      const handle = await open(path, constants.O_RDONLY);
+      try {
+        await handle.sync();
+      } finally {
+        await handle.close();
+      }
+    } catch (error) {
+      if (!UNSUPPORTED.has(errnoOf(error) ?? "")) throw error;
+    }
+  });
+}
+
+async function freeBytes(path: string): Promise<number> {
+  return guard(path, async () => {
+    let folder = path;
+    while (!(await orNull(stat(folder))) && dirname(folder) !== folder) folder = dirname(folder);
+    const { bavail, bsize } = await statfs(folder);
+    return bavail * bsize;
+  });
+}
