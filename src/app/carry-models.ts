@@ -1,0 +1,125 @@
+// All files of all models of a run, several at once; a model is published when its last file is sealed.
+
+import { LuciError, reportError, toLuciError } from "../domain/errors.ts";
+import type { FileHow } from "../domain/events.ts";
+import type { Receipt } from "../domain/results.ts";
+import { type Manifest, installedPath, publishManifest } from "../store/manifest.ts";
+import { removeEmptyParents } from "../store/removal.ts";
+import { runQueue } from "../transfer/queue.ts";
+import { carryFile } from "./carry.ts";
+import { CarryError, type CarryRun, type Carried, type Kept } from "./carry-run.ts";
+import { discardPartials } from "./discard.ts";
+import { receiptOf } from "./models.ts";
+import type { FileNeed, ModelNeed } from "./need.ts";
+
+/** One model under way. */
+export interface ModelRun {
+  readonly need: ModelNeed;
+  readonly abort: AbortController;
+  readonly carried: Map<FileNeed, Carried>;
+  readonly kept: Kept[];
+  started: boolean;
+  receipt: Receipt | null;
+  failure: LuciError | null;
+  fetchedBytes: number;
+}
+
+/** Carries the models' files in their order. Never rejects for a model's failure: it is in its run. */
+export async function carryModels(run: CarryRun, models: readonly ModelNeed[]): Promise<ModelRun[]> {
+  const { settings, signal } = run.context;
+  const runs = models.map((need): ModelRun => {
+    const base = { need, abort: new AbortController(), carried: new Map<FileNeed, Carried>(), kept: [] };
+    return { ...base, started: false, receipt: null, failure: null, fetchedBytes: 0 };
+  });
+  const tasks = runs.flatMap((model) => model.need.files.map((file) => () => carryOne(run, model, file)));
+  await runQueue(tasks, { jobs: settings.jobs, signal }).catch((error: unknown) => {
+    if (!signal.aborted) throw error;
+  });
+  if (signal.aborted) for (const model of runs) await windDown(run, model);
+  return runs;
+}
+
+async function carryOne(run: CarryRun, model: ModelRun, file: FileNeed): Promise<void> {
+  const { context } = run;
+  const signal = AbortSignal.any([context.signal, model.abort.signal]);
+  if (signal.aborted) return;
+  model.started = true;
+  const names = { model: model.need.plan.name, file: file.placement.file.path };
+  try {
+    const carried = await carryFile(run, file, { model: names.model, signal });
+    model.carried.set(file, carried);
+    model.fetchedBytes += carried.fetchedBytes;
+    if (model.carried.size === model.need.files.length) await publish(run, model);
+  } catch (error) {
+    const reason = error instanceof CarryError ? error.reason : toLuciError(error);
+    if (error instanceof CarryError) model.kept.push(error.kept);
+    const keptBytes = error instanceof CarryError ? error.kept.keptBytes : 0;
+    if (signal.aborted) return context.emit({ type: "file.cancelled", ...names, keptBytes });
+    context.emit({ type: "file.failed", ...names, error: reportError(reason) });
+    fail(run, model, reason);
+  }
+}
+
+function fail(run: CarryRun, model: ModelRun, reason: LuciError): void {
+  if (reason.code === "E_INTERNAL") throw reason;
+  model.failure = reason;
+  // The model's other files cannot make it whole now; what they have is kept.
+  model.abort.abort(new LuciError("E_SOME_FAILED", "another file of this model failed", { cause: reason }));
+  run.context.emit({ type: "model.failed", model: model.need.plan.name, error: reportError(reason) });
+}
+
+async function publish(run: CarryRun, model: ModelRun): Promise<void> {
+  const { context } = run;
+  const { plan, placed, files } = model.need;
+  const { name, ref, source, revision } = plan;
+  const records = files.flatMap((file) => {
+    const carried = model.carried.get(file);
+    return carried ? [carried.record] : [];
+  });
+  const installedAt = new Date().toISOString();
+  const manifest: Manifest = {
+    format: 1,
+    name,
+    ref,
+    source,
+    revision,
+    folder: placed.folder,
+    installedAt,
+    files: records,
+  };
+  await publishManifest(context.store, manifest);
+  const hows = new Map<string, FileHow>(
+    files.map((file) => [file.placement.path, model.carried.get(file)?.how ?? "reused"]),
+  );
+  model.receipt = receiptOf(context.store, manifest, {
+    hows,
+    fetchedBytes: model.fetchedBytes,
+    already: false,
+  });
+  context.emit({ type: "model.ready", model: name, path: model.receipt.path });
+}
+
+/** After an interrupt: a model that is not whole keeps its finished files, or loses every byte, as the policy says. */
+async function windDown(run: CarryRun, model: ModelRun): Promise<void> {
+  const { context } = run;
+  if (model.receipt || !model.started) return;
+  const finished = [...model.carried].filter(([, carried]) => carried.how === "fetched");
+  if (context.settings.partials === "resume") {
+    const keptBytes = finished.reduce((sum, [, carried]) => sum + carried.record.sizeBytes, 0);
+    model.kept.push({ keptBytes, deleted: null, undeleted: null });
+    return;
+  }
+  for (const [file] of finished) {
+    const path = installedPath(context.store, file.placement);
+    await context.files.remove(path).catch((error: unknown) => {
+      model.kept.push({
+        keptBytes: 0,
+        deleted: null,
+        undeleted: { path, reason: reportError(error).message },
+      });
+    });
+    await removeEmptyParents(context.store, path);
+  }
+  // Files that this run had not begun may have partials of an earlier one.
+  model.kept.push(...(await discardPartials(context, model.need.files)));
+}

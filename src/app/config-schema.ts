@@ -1,0 +1,129 @@
+// What each setting may be, once for flags, environment and config.toml. Data only: reads nothing.
+
+import * as v from "valibot";
+import type { HasherChoice, PartialsPolicy } from "../domain/settings.ts";
+import { parseSize } from "../domain/size.ts";
+
+interface Values {
+  readonly models: string;
+  readonly partials: PartialsPolicy;
+  readonly jobs: number;
+  readonly connections: number;
+  /** Bytes per second; null for no limit. */
+  readonly "limit-rate": number | null;
+  readonly retries: number;
+  readonly hasher: HasherChoice;
+  readonly "stall-seconds": number;
+  readonly catalog: string;
+  readonly "hf-endpoint": string;
+}
+
+/** A setting's name: its key in config.toml. */
+export type SettingKey = keyof Values;
+
+/** The settings one layer gives. */
+export type Layer = { readonly [Key in SettingKey]?: Values[Key] };
+
+/** In TOML a number is a number; in flags and environment everything is text. */
+export type Place = "text" | "toml";
+
+interface Rule<Value> {
+  readonly schema: Readonly<Record<Place, v.GenericSchema<unknown, Value>>>;
+  /** What is allowed, in words. */
+  readonly allowed: string;
+}
+
+const NO_LIMIT = ["0", "off", "none"];
+const DECIMAL = /^\d+(?:\.\d+)?$/;
+
+/** The rule of each setting. */
+export const LAYER_SCHEMAS: { readonly [Key in SettingKey]: Rule<Values[Key]> } = {
+  models: folder("a folder"),
+  partials: oneOf(["resume", "delete"]),
+  jobs: number({ min: 1, max: 16, whole: true }),
+  connections: number({ min: 1, max: 16, whole: true }),
+  "limit-rate": limitRate(),
+  retries: number({ min: 0, max: 100, whole: true }),
+  hasher: oneOf(["auto", "wasm", "native"]),
+  "stall-seconds": number({ min: 0.1, max: 3600, whole: false }),
+  catalog: folder("a file of the catalog's schema"),
+  "hf-endpoint": endpoint(),
+};
+
+/** Every key, in the order people are told. */
+export const KEYS = Object.keys(LAYER_SCHEMAS) as SettingKey[];
+
+function oneOf<const Choice extends string>(choices: readonly [Choice, ...Choice[]]): Rule<Choice> {
+  const schema = v.picklist(choices);
+  return {
+    schema: { text: schema, toml: schema },
+    allowed: choices.map((choice) => `\`${choice}\``).join(" or "),
+  };
+}
+
+function folder(allowed: string): Rule<string> {
+  const schema = v.pipe(v.string(), v.trim(), v.nonEmpty(), v.regex(/^\P{Cc}+$/u));
+  return { schema: { text: schema, toml: schema }, allowed };
+}
+
+function number({ min, max, whole }: { min: number; max: number; whole: boolean }): Rule<number> {
+  const inside = v.pipe(
+    v.number(),
+    v.minValue(min),
+    v.maxValue(max),
+    v.check((value) => !whole || Number.isInteger(value)),
+  );
+  const text = v.pipe(v.string(), v.trim(), v.regex(DECIMAL), v.transform(Number), inside);
+  return {
+    schema: { text, toml: inside },
+    allowed: `${whole ? "a whole number" : "a number"} from ${min} to ${max}`,
+  };
+}
+
+function limitRate(): Rule<number | null> {
+  const text = v.pipe(
+    v.string(),
+    v.rawTransform(({ dataset, addIssue, NEVER }) => {
+      const typed = dataset.value.trim().toLowerCase().replace(/\/s$/, "");
+      if (NO_LIMIT.includes(typed)) return null;
+      const bytes = sizeOrZero(typed);
+      if (bytes > 0) return bytes;
+      addIssue({ message: "not a rate" });
+      return NEVER;
+    }),
+  );
+  const bytes = v.pipe(v.number(), v.safeInteger(), v.minValue(1));
+  return {
+    schema: { text, toml: v.union([bytes, text]) },
+    allowed: "bytes per second like `500k`, `20M` or `1.5MiB`, or `off`",
+  };
+}
+
+function sizeOrZero(typed: string): number {
+  try {
+    return parseSize(typed);
+  } catch {
+    return 0;
+  }
+}
+
+/** A hub's base URL, without user name, query or trailing slash. */
+function endpoint(): Rule<string> {
+  const schema = v.pipe(
+    v.string(),
+    v.trim(),
+    v.rawTransform(({ dataset, addIssue, NEVER }) => {
+      const url = URL.parse(dataset.value);
+      const plain =
+        url !== null && url.username === "" && url.password === "" && url.search === "" && url.hash === "";
+      if (plain && (url.protocol === "https:" || url.protocol === "http:"))
+        return url.href.replace(/\/+$/, "");
+      addIssue({ message: "not a hub's address" });
+      return NEVER;
+    }),
+  );
+  return {
+    schema: { text: schema, toml: schema },
+    allowed: "an http or https address without user name and query",
+  };
+}

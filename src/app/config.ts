@@ -1,0 +1,191 @@
+// The settings of a run: flag > environment > config.toml > default. Every layer is checked whole, so that
+// a mistake in one is said even where a stronger one hides it. Reads little text files, changes nothing.
+
+import { isAbsolute, join, resolve } from "node:path";
+import { TomlError, parse as parseToml } from "smol-toml";
+import * as v from "valibot";
+import { type ErrorCode, LuciError } from "../domain/errors.ts";
+import type { Settings } from "../domain/settings.ts";
+import { KEYS, type Layer, LAYER_SCHEMAS, type Place, type SettingKey } from "./config-schema.ts";
+import { findHubToken, type TokenDisk, type TokenSources } from "./hub-token.ts";
+
+/** Settings from flags, as typed. `dir` is the models folder. */
+export type SettingsFlags = Readonly<Partial<Record<(typeof FLAG_NAMES)[number], string>>>;
+
+/** What loading settings needs of a disk. */
+export interface ConfigDisk extends TokenDisk {
+  /** Names in a folder; empty if there is none. */
+  list(folder: string): Promise<readonly string[]>;
+  exists(path: string): Promise<boolean>;
+}
+
+export interface SettingsSources extends Omit<TokenSources, "hubEndpoint"> {
+  readonly flags: SettingsFlags;
+  readonly disk: ConfigDisk;
+  /** What relative paths in flags and environment start from. */
+  readonly workFolder: string;
+  /** Whether the run may fetch: only then is a token looked for. */
+  readonly network: boolean;
+}
+
+const FLAG_NAMES = ["dir", "partials", "jobs", "connections", "limit-rate", "retries", "hasher"] as const;
+const ENVIRONMENT: Readonly<Partial<Record<SettingKey, string>>> = {
+  models: "LUCI_MODELS",
+  partials: "LUCI_PARTIALS",
+  "limit-rate": "LUCI_LIMIT_RATE",
+  "stall-seconds": "LUCI_STALL_SECONDS",
+  catalog: "LUCI_CATALOG",
+  "hf-endpoint": "HF_ENDPOINT",
+};
+const DEFAULTS = {
+  partials: "resume",
+  jobs: 4,
+  connections: 4,
+  "limit-rate": null,
+  retries: 3,
+  hasher: "auto",
+  "stall-seconds": 30,
+  "hf-endpoint": "https://huggingface.co",
+} as const satisfies Layer;
+const HOME_NAME = ".luciferai";
+const CONFIG_NAME = "config.toml";
+
+/**
+ * Loads and checks the settings of a run. Relative paths start at the working folder, those in
+ * config.toml at its own folder.
+ * @throws LuciError E_USAGE for a bad flag, E_CONFIG for a bad variable or key, naming where it stands
+ *   and what is allowed there
+ */
+export async function loadSettings(sources: SettingsSources): Promise<Settings> {
+  const { env, disk, userFolder, workFolder } = sources;
+  const homeFolder = toPath(env["LUCI_HOME"] || join(userFolder, HOME_NAME), {
+    userFolder,
+    from: workFolder,
+  });
+  const config = withPaths(await readConfig(join(homeFolder, CONFIG_NAME), disk), {
+    userFolder,
+    from: homeFolder,
+  });
+  const typed = { ...readEnvironment(env), ...readFlags(sources.flags) };
+  const values = { ...DEFAULTS, ...config, ...withPaths(typed, { userFolder, from: workFolder }) };
+  if (values.catalog !== undefined && !(await disk.exists(values.catalog))) {
+    throw new LuciError("E_CONFIG", `There is no catalog ${values.catalog}`, {
+      hint: "See LUCI_CATALOG, or `catalog` in config.toml",
+    });
+  }
+  return {
+    homeFolder,
+    modelsFolder: values.models ?? join(homeFolder, "models"),
+    partials: values.partials,
+    jobs: values.jobs,
+    connections: values.connections,
+    limitBytesPerSec: values["limit-rate"],
+    retries: values.retries,
+    hasher: values.hasher,
+    stallMs: Math.round(values["stall-seconds"] * 1000),
+    catalogFiles: [
+      ...(values.catalog === undefined ? [] : [values.catalog]),
+      ...(await homeCatalogs(homeFolder, disk)),
+    ],
+    hubEndpoint: values["hf-endpoint"],
+    hubToken: sources.network ? await findHubToken({ ...sources, hubEndpoint: values["hf-endpoint"] }) : null,
+  };
+}
+
+function readFlags(flags: SettingsFlags): Layer {
+  const raw = FLAG_NAMES.flatMap((flag): Raw[] => {
+    const value = flags[flag];
+    return value === undefined
+      ? []
+      : [{ key: flag === "dir" ? "models" : flag, value, name: `\`--${flag}\`` }];
+  });
+  return readLayer(raw, { place: "text", code: "E_USAGE" });
+}
+
+/** An empty variable counts as none. */
+function readEnvironment(env: SettingsSources["env"]): Layer {
+  const raw = KEYS.flatMap((key) => {
+    const name = ENVIRONMENT[key];
+    const value = name === undefined ? undefined : env[name];
+    return name === undefined || !value ? [] : [{ key, value, name }];
+  });
+  return readLayer(raw, { place: "text", code: "E_CONFIG" });
+}
+
+async function readConfig(path: string, disk: ConfigDisk): Promise<Layer> {
+  const text = await disk.readText(path);
+  if (text === null) return {};
+  const raw = Object.entries(parseConfig(text, path)).map(([key, value]) => {
+    if (isKey(key)) return { key, value, name: `\`${key}\` in ${path}` };
+    throw new LuciError("E_CONFIG", `There is no setting \`${key}\`: ${path}`, {
+      hint: `It may hold ${quoteAll(KEYS)}`,
+    });
+  });
+  return readLayer(raw, { place: "toml", code: "E_CONFIG" });
+}
+
+function parseConfig(text: string, path: string): Readonly<Record<string, unknown>> {
+  try {
+    return parseToml(text);
+  } catch (error) {
+    if (!(error instanceof TomlError)) throw error;
+    const reason = error.message.split("\n", 1)[0] ?? "";
+    throw new LuciError("E_CONFIG", `${path}, line ${error.line}: ${reason}`, {
+      hint: "config.toml is TOML: `jobs = 4`",
+    });
+  }
+}
+
+interface Raw {
+  readonly key: SettingKey;
+  readonly value: unknown;
+  /** Where it stands, in words. */
+  readonly name: string;
+}
+
+function readLayer(raw: readonly Raw[], { place, code }: { place: Place; code: ErrorCode }): Layer {
+  const entries = raw.map(({ key, value, name }) => {
+    const { schema, allowed } = LAYER_SCHEMAS[key];
+    const parsed = v.safeParse(schema[place], value);
+    if (parsed.success) return [key, parsed.output] as const;
+    // An address may carry a password: never repeat it.
+    const shown = key === "hf-endpoint" ? "not usable" : JSON.stringify(value);
+    throw new LuciError(code, `${name} is ${shown}`, { hint: `Allowed: ${allowed}` });
+  });
+  // Each value has just been checked by the schema of its own key.
+  return Object.fromEntries(entries);
+}
+
+function isKey(key: string): key is SettingKey {
+  return (KEYS as readonly string[]).includes(key);
+}
+
+function quoteAll(words: readonly string[]): string {
+  return words.map((word) => `\`${word}\``).join(", ");
+}
+
+interface PathRoots {
+  readonly userFolder: string;
+  readonly from: string;
+}
+
+function withPaths(layer: Layer, roots: PathRoots): Layer {
+  return {
+    ...layer,
+    ...(layer.models === undefined ? {} : { models: toPath(layer.models, roots) }),
+    ...(layer.catalog === undefined ? {} : { catalog: toPath(layer.catalog, roots) }),
+  };
+}
+
+function toPath(text: string, { userFolder, from }: PathRoots): string {
+  if (text === "~") return userFolder;
+  if (/^~[/\\]/.test(text)) return join(userFolder, text.slice(2));
+  return isAbsolute(text) ? resolve(text) : resolve(from, text);
+}
+
+/** Catalogs in the home, by name: the first wins over the next. */
+async function homeCatalogs(homeFolder: string, disk: ConfigDisk): Promise<string[]> {
+  const folder = join(homeFolder, "catalogs");
+  const names = (await disk.list(folder)).filter((name) => name.endsWith(".json") && !name.startsWith("."));
+  return names.toSorted().map((name) => join(folder, name));
+}

@@ -1,0 +1,72 @@
+// What every use-case works with: settings, the doors to disk and network, the store, and where to say what happens.
+
+import type { Emit } from "../domain/events.ts";
+import type { Settings } from "../domain/settings.ts";
+import type { Files } from "../platform/files.ts";
+import { nodeFiles } from "../platform/node-files.ts";
+import { type Http, createHttp } from "../platform/http.ts";
+import { type Catalog, loadCatalog } from "../sources/catalog.ts";
+import { type Store, openStore } from "../store/store.ts";
+
+export interface Context {
+  readonly settings: Settings;
+  readonly emit: Emit;
+  readonly signal: AbortSignal;
+  readonly files: Files;
+  readonly http: Http;
+  readonly store: Store;
+  readonly version: string;
+  /** The catalog with the user's own files over it, read on first use. @throws LuciError E_CONFIG */
+  catalog(): Promise<Catalog>;
+}
+
+export interface ContextOptions {
+  readonly settings: Settings;
+  readonly emit: Emit;
+  readonly signal: AbortSignal;
+  readonly version: string;
+  /** The real disk unless given. */
+  readonly files?: Files;
+}
+
+const MAX_CATALOG_BYTES = 16 * 1024 * 1024;
+
+/** Makes the context of one run. Touches neither disk nor network. */
+export function createContext({
+  settings,
+  emit,
+  signal,
+  version,
+  files = nodeFiles(),
+}: ContextOptions): Context {
+  let catalog: Promise<Catalog> | null = null;
+  const onRetry = ({ code, waitMs, message }: { code: string; waitMs: number; message: string }): void => {
+    const seconds = Math.max(1, Math.round(waitMs / 1000));
+    emit({ type: "notice", level: "warn", message: `${message} (${code}): trying again in ${seconds} s` });
+  };
+  return {
+    settings,
+    emit,
+    signal,
+    files,
+    version,
+    http: createHttp({
+      userAgent: `luci/${version}`,
+      stallMs: settings.stallMs,
+      retries: settings.retries,
+      onRetry,
+    }),
+    store: openStore({ files, modelsFolder: settings.modelsFolder, hasher: settings.hasher }),
+    catalog: () => (catalog ??= readCatalog(settings, files)),
+  };
+}
+
+async function readCatalog(settings: Settings, files: Files): Promise<Catalog> {
+  const texts = await Promise.all(
+    settings.catalogFiles.map(async (path) => ({
+      path,
+      text: await files.readText(path, { maxBytes: MAX_CATALOG_BYTES }),
+    })),
+  );
+  return loadCatalog({ files: texts.flatMap(({ path, text }) => (text === null ? [] : [{ path, text }])) });
+}

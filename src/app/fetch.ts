@@ -1,0 +1,196 @@
+// Fetching one file: lock, partial, transfer, seal; and what becomes of the bytes when it does not end well.
+
+import { LuciError, reportError, toLuciError } from "../domain/errors.ts";
+import type { Finding } from "../domain/finding.ts";
+import { describeHolder, lockFile } from "../store/file-lock.ts";
+import { partialKey } from "../store/layout.ts";
+import { type ManifestFile, installedPath } from "../store/manifest.ts";
+import { type StorePartial, openPartial } from "../store/partial.ts";
+import { salvageFile } from "../store/salvage.ts";
+import { sealPartial } from "../store/seal.ts";
+import { transferFile } from "../transfer/file.ts";
+import {
+  CarryError,
+  type CarryOptions,
+  type CarryRun,
+  type Carried,
+  type Kept,
+  PROGRESS_MS,
+  emitDone,
+  reuseFile,
+} from "./carry-run.ts";
+import type { FileNeed } from "./need.ts";
+import { proveFile } from "./prove.ts";
+
+/** Fetches one file under its lock, beginning with what of a damaged one is still good. @throws CarryError */
+export async function fetchFile(
+  run: CarryRun,
+  need: FileNeed,
+  options: CarryOptions & { damage: Finding | null },
+): Promise<Carried> {
+  const { context } = run;
+  const { placement } = need;
+  const label = `${options.model} · ${placement.file.path}`;
+  const key = partialKey(placement.file);
+  const lock = await lockFile(context.store, key, {
+    wait: run.wait,
+    label,
+    signal: options.signal,
+    onWait: (holder) => {
+      const message = `${placement.file.path}: waiting for ${describeHolder(holder)}`;
+      context.emit({ type: "notice", level: "info", model: options.model, message });
+    },
+  });
+  try {
+    // Whoever we waited for may have finished it.
+    if (
+      need.state !== "unproved" &&
+      !need.damage &&
+      !run.force &&
+      (await context.files.facts(installedPath(context.store, placement)))
+    ) {
+      const { sound } = await proveFile(run, need, options);
+      if (sound) return reuseFile(run, need, { record: sound, model: options.model });
+    }
+    const badPieces = options.damage?.badPieces ?? [];
+    if (need.record && badPieces.length > 0)
+      await salvageFile(context.store, key, { record: need.record, badPieces, label });
+    return await fetchLocked(run, need, { ...options, label });
+  } finally {
+    lock.release();
+  }
+}
+
+interface FetchOptions extends CarryOptions {
+  readonly label: string;
+  readonly damage: Finding | null;
+}
+
+async function fetchLocked(run: CarryRun, need: FileNeed, options: FetchOptions): Promise<Carried> {
+  const { context } = run;
+  const { file } = need.placement;
+  const event = { model: options.model, file: file.path };
+  const partial = await openPartial(context.store, {
+    file,
+    label: options.label,
+    fresh: !run.resume,
+    onRestart: (reason) => context.emit({ type: "file.restarted", ...event, reason }),
+  });
+  const resumedBytes = partial.doneBytes;
+  context.emit({ type: "file.started", ...event, sizeBytes: partial.sizeBytes, resumedBytes });
+  const state = { fetchedBytes: 0, sealing: false };
+  try {
+    const record = await transferAndSeal(run, { need, options, partial, state });
+    const how = options.damage ? "repaired" : "fetched";
+    emitDone(run, need, { model: options.model, record, how });
+    return { record, how, fetchedBytes: state.fetchedBytes };
+  } catch (error) {
+    throw new CarryError(
+      toLuciError(error),
+      await letGo(run, partial, { error, file: file.path, sealing: state.sealing }),
+    );
+  }
+}
+
+interface SealJob {
+  readonly need: FileNeed;
+  readonly options: FetchOptions;
+  readonly partial: StorePartial;
+  /** What the end of the job is judged by. */
+  readonly state: { fetchedBytes: number; sealing: boolean };
+}
+
+/** Transfer, then seal; bytes that do not match the published digest are fetched once more, from the start. */
+async function transferAndSeal(run: CarryRun, job: SealJob): Promise<ManifestFile> {
+  const { need, options, partial } = job;
+  for (let tries = 1; ; tries += 1) {
+    job.state.sealing = false;
+    await transfer(run, job);
+    job.state.sealing = true;
+    try {
+      return await sealPartial(run.context.store, partial, {
+        placement: need.placement,
+        replace: run.force || need.owned,
+        allowUnsafe: run.allowUnsafe,
+        signal: options.signal,
+      });
+    } catch (error) {
+      if (!(error instanceof LuciError) || error.code !== "E_DIGEST" || tries > 1) throw error;
+      await partial.restart("its bytes do not match the published digest");
+    }
+  }
+}
+
+async function transfer(run: CarryRun, { need, options, partial, state }: SealJob): Promise<void> {
+  const { context, sources } = run;
+  const { file } = need.placement;
+  const source = sources[file.origin.kind];
+  const event = { model: options.model, file: file.path };
+  let connections = 0;
+  const report = (): void => {
+    const { doneBytes, hashedBytes } = partial;
+    context.emit({ type: "file.progress", ...event, doneBytes, hashedBytes, connections });
+  };
+  const timer = setInterval(report, PROGRESS_MS);
+  try {
+    await transferFile(file.path, partial, {
+      http: context.http,
+      limiter: run.limiter,
+      connections: context.settings.connections,
+      retries: context.settings.retries,
+      signal: options.signal,
+      locate: () => source.locate(file.origin, { signal: options.signal }),
+      // A URL's last hop is the file itself; the hub's first hop knows more than its CDN.
+      validatorOf: (answer) => {
+        const hop = file.origin.kind === "url" ? answer.hops.at(-1) : answer.hops[0];
+        return hop ? source.validatorOf(hop) : { etag: null, sizeBytes: null, sha256: null };
+      },
+      onBytes: (sizeBytes) => {
+        state.fetchedBytes += sizeBytes;
+      },
+      onConnections: (count) => {
+        connections = count;
+      },
+      onRetry: ({ attempt, waitMs, error }) =>
+        context.emit({
+          type: "file.retrying",
+          ...event,
+          attempt,
+          waitMs,
+          code: error.code,
+          message: error.message,
+        }),
+    });
+  } catch (error) {
+    options.signal.throwIfAborted();
+    throw source.explain(toLuciError(error), file.origin);
+  } finally {
+    clearInterval(timer);
+    report();
+  }
+}
+
+/** Keeps or deletes what arrived, by the reason and the policy, and says which. */
+async function letGo(
+  run: CarryRun,
+  partial: StorePartial,
+  end: { error: unknown; file: string; sealing: boolean },
+): Promise<Kept> {
+  const { code } = toLuciError(end.error);
+  const interrupted = code === "E_INTERRUPTED";
+  // Whole, read, and judged wrong: no later run could make more of it.
+  const worthless = end.sealing && ["E_DIGEST", "E_UNSAFE_FILE", "E_MALFORMED"].includes(code);
+  const dropped = worthless || (interrupted && run.context.settings.partials === "delete");
+  const keptBytes = partial.doneBytes;
+  try {
+    if (dropped) {
+      await partial.discard();
+      return { keptBytes: 0, deleted: end.file, undeleted: null };
+    }
+    await partial.release();
+    return { keptBytes, deleted: null, undeleted: null };
+  } catch (error) {
+    const undeleted = dropped ? { path: partial.path, reason: reportError(error).message } : null;
+    return { keptBytes, deleted: null, undeleted };
+  }
+}

@@ -1,0 +1,134 @@
+// Install: name → plan → need → carry → seal → publish, for one model or many.
+
+import { LuciError, reportError, toLuciError } from "../domain/errors.ts";
+import type { Ref } from "../domain/ref.ts";
+import type { FailedModel, InstallResult, Receipt } from "../domain/results.ts";
+import type { Records } from "../store/manifest.ts";
+import { createLimiter } from "../transfer/limiter.ts";
+import type { CarryRun } from "./carry-run.ts";
+import type { Context } from "./context.ts";
+import { emitInterrupted } from "./interrupt.ts";
+import { recordsOf } from "./models.ts";
+import { type ModelNeed, assertRoom, describePlan, missingBytes, totalBytes } from "./need.ts";
+import { planTargets } from "./plan.ts";
+import { type Sources, openSources } from "./sources.ts";
+import { expandRefs } from "./targets.ts";
+import { carryModels } from "./carry-models.ts";
+
+export interface InstallOptions {
+  readonly refs: readonly Ref[];
+  readonly force: boolean;
+  /** False: forget what an earlier run left. */
+  readonly resume: boolean;
+  readonly dryRun: boolean;
+  /** The digest the user gave for the one file asked for. */
+  readonly sha256: string | null;
+  readonly allowUnsafe: boolean;
+  /** Wait for another luci that works on the same file. */
+  readonly wait: boolean;
+  confirm(question: {
+    models: number;
+    totalBytes: number;
+    missingBytes: number;
+    freeBytes: number;
+  }): Promise<boolean>;
+}
+
+/**
+ * Installs models. Failures of single models are listed in the result; the others go on.
+ * @throws LuciError for what concerns the whole run: E_NO_SPACE, E_CONFIG, E_INTERRUPTED
+ */
+export async function install(context: Context, options: InstallOptions): Promise<InstallResult> {
+  const startedMs = performance.now();
+  const sources = openSources(context, options);
+  const targets = expandRefs(options.refs, { catalog: await context.catalog(), sources });
+  const records = await recordsOf(context);
+  const totals = { totalModels: targets.length, doneModels: 0, told: false };
+  try {
+    const planned = await planTargets(context, targets, { ...options, records });
+    totals.doneModels = planned.already.length;
+    const result = {
+      command: "install",
+      installed: planned.already,
+      failed: planned.failed,
+      totalModels: targets.length,
+    } as const;
+    const elapsed = (): number => Math.round(performance.now() - startedMs);
+    if (options.dryRun) {
+      const dryRun = planned.models.map((model) => describePlan(context, model));
+      return { ...result, fetchedBytes: 0, elapsedMs: elapsed(), dryRun };
+    }
+    await consent(context, planned.models, options);
+    const carried = await carryPlanned(context, planned.models, { options, sources, records, totals });
+    const installed = [...planned.already, ...carried.installed];
+    const fetchedBytes = carried.fetchedBytes;
+    return {
+      ...result,
+      installed,
+      failed: [...planned.failed, ...carried.failed],
+      fetchedBytes,
+      elapsedMs: elapsed(),
+      dryRun: null,
+    };
+  } catch (error) {
+    if (context.signal.aborted && !totals.told) emitInterrupted(context, { ...totals, kept: [] });
+    throw error;
+  }
+}
+
+/** Room on the disk, and the user's word where the caller wants it. */
+async function consent(
+  context: Context,
+  models: readonly ModelNeed[],
+  options: InstallOptions,
+): Promise<void> {
+  const freeBytes = await assertRoom(context, models);
+  if (models.length === 0) return;
+  const question = {
+    models: models.length,
+    totalBytes: models.reduce((sum, model) => sum + totalBytes(model), 0),
+    missingBytes: models.reduce((sum, model) => sum + missingBytes(model), 0),
+    freeBytes,
+  };
+  if (await options.confirm(question)) return;
+  context.signal.throwIfAborted();
+  throw new LuciError("E_USAGE", "Nothing was installed: you said no", {
+    hint: "Name fewer models, or add --yes",
+  });
+}
+
+interface Batch {
+  readonly options: InstallOptions;
+  readonly sources: Sources;
+  readonly records: Records;
+  readonly totals: { totalModels: number; doneModels: number; told: boolean };
+}
+
+async function carryPlanned(
+  context: Context,
+  models: readonly ModelNeed[],
+  { options, sources, totals }: Batch,
+): Promise<{ installed: Receipt[]; failed: FailedModel[]; fetchedBytes: number }> {
+  const run: CarryRun = {
+    context,
+    sources,
+    limiter: createLimiter(context.settings.limitBytesPerSec),
+    force: options.force,
+    resume: options.resume,
+    allowUnsafe: options.allowUnsafe,
+    wait: options.wait,
+  };
+  const runs = await carryModels(run, models);
+  const installed = runs.flatMap((model) => (model.receipt ? [model.receipt] : []));
+  if (context.signal.aborted) {
+    totals.doneModels += installed.length;
+    totals.told = true;
+    emitInterrupted(context, { ...totals, kept: runs.flatMap((model) => model.kept) });
+    throw toLuciError(context.signal.reason);
+  }
+  const failed = runs.flatMap(({ need, failure }) =>
+    failure ? [{ model: need.plan.name, error: reportError(failure) }] : [],
+  );
+  const fetchedBytes = runs.reduce((sum, model) => sum + model.fetchedBytes, 0);
+  return { installed, failed, fetchedBytes };
+}

@@ -1,0 +1,49 @@
+// Looking things up: what is installed, what the catalog knows, where a model lies.
+
+import { LuciError } from "../domain/errors.ts";
+import type { InfoResult, ListResult, PathResult } from "../domain/results.ts";
+import { findLeftovers } from "../store/leftovers.ts";
+import { mainPath } from "../store/manifest.ts";
+import type { Context } from "./context.ts";
+import { describeInstalled, findInstalled, recordsOf, requireInstalled } from "./models.ts";
+
+/** What is installed and, if asked for, the whole catalog. */
+export async function list(context: Context, { available }: { available: boolean }): Promise<ListResult> {
+  const { manifests } = await recordsOf(context);
+  return {
+    command: "list",
+    installed: manifests.map((manifest) => describeInstalled(context.store, manifest)),
+    available: available ? (await context.catalog()).entries() : null,
+  };
+}
+
+/** Everything known of one model, installed or in the catalog. @throws E_NOT_FOUND */
+export async function info(context: Context, { name }: { name: string }): Promise<InfoResult> {
+  const catalog = await context.catalog();
+  const records = await recordsOf(context);
+  const installed = await findInstalled(context, records, name);
+  const catalogName = catalog.find(name)?.name ?? installed?.name;
+  const entry = catalog.entries().find((candidate) => candidate.name === catalogName) ?? null;
+  if (!entry && !installed) {
+    const [nearest] = catalog.suggest(name);
+    const hint = nearest ? `Did you mean \`${nearest}\`?` : "`luci list --available` shows the catalog";
+    throw new LuciError("E_NOT_FOUND", `${name} is neither installed nor in the catalog`, { hint });
+  }
+  const label = `${entry?.name ?? installed?.name} · `;
+  const partials = (await findLeftovers(context.store)).filter(
+    (item) => item.kind === "partial" && item.of?.startsWith(label),
+  );
+  return {
+    command: "info",
+    name: entry?.name ?? installed?.name ?? name,
+    catalog: entry,
+    installed: installed ? describeInstalled(context.store, installed) : null,
+    partialBytes: partials.reduce((sum, item) => sum + item.sizeBytes, 0),
+  };
+}
+
+/** Where an installed model lies: what to hand to an inference engine. @throws E_NOT_FOUND */
+export async function path(context: Context, { name }: { name: string }): Promise<PathResult> {
+  const manifest = await requireInstalled(context, await recordsOf(context), name);
+  return { command: "path", model: manifest.name, path: mainPath(context.store, manifest) };
+}

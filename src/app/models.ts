@@ -1,0 +1,102 @@
+// Finding installed models by what a person may call them, and showing them as plain data.
+
+import { LuciError } from "../domain/errors.ts";
+import type { InstalledModel, Receipt } from "../domain/results.ts";
+import type { FileHow } from "../domain/events.ts";
+import {
+  type Manifest,
+  type ManifestFile,
+  type Records,
+  installedPath,
+  mainPath,
+  readRecords,
+} from "../store/manifest.ts";
+import type { Store } from "../store/store.ts";
+import type { Context } from "./context.ts";
+
+/** The records, with a warning for each that cannot be read. */
+export async function recordsOf(context: Context): Promise<Records> {
+  const records = await readRecords(context.store);
+  for (const { path, reason } of records.unreadable) {
+    const message = `${path}: this record cannot be read (${reason}). Move it away and install its model again`;
+    context.emit({ type: "notice", level: "warn", message });
+  }
+  return records;
+}
+
+/** The installed model of a name: its own name, the ref it was installed by, a catalog alias, or a file's name. */
+export async function findInstalled(
+  context: Context,
+  records: Records,
+  name: string,
+): Promise<Manifest | null> {
+  const wanted = name.toLowerCase();
+  const exact = records.manifests.find((manifest) =>
+    [manifest.name, manifest.ref].some((text) => text.toLowerCase() === wanted),
+  );
+  if (exact) return exact;
+  const catalogName = (await context.catalog()).find(name)?.name;
+  const byCatalog = records.manifests.find((manifest) => manifest.name === catalogName);
+  if (byCatalog) return byCatalog;
+  const byFile = records.manifests.filter((manifest) =>
+    manifest.files.some((file) => isNameOf(file, wanted)),
+  );
+  return byFile.length === 1 ? (byFile[0] ?? null) : null;
+}
+
+function isNameOf(file: ManifestFile, wanted: string): boolean {
+  const base = file.path.split("/").at(-1)?.toLowerCase() ?? "";
+  return base === wanted || base.replace(/\.[^.]+$/, "") === wanted;
+}
+
+/** As `findInstalled`, for commands that need it. @throws E_NOT_FOUND saying what to do */
+export async function requireInstalled(context: Context, records: Records, name: string): Promise<Manifest> {
+  const found = await findInstalled(context, records, name);
+  if (found) return found;
+  const known = (await context.catalog()).find(name);
+  const hint = known ? `\`luci install ${known.name}\` installs it` : "`luci list` shows what is installed";
+  throw new LuciError("E_NOT_FOUND", `${name} is not installed`, { hint });
+}
+
+/** A record as commands show it. */
+export function describeInstalled(store: Store, manifest: Manifest): InstalledModel {
+  return {
+    name: manifest.name,
+    ref: manifest.ref,
+    source: manifest.source,
+    revision: manifest.revision,
+    path: mainPath(store, manifest),
+    sizeBytes: manifest.files.reduce((sum, file) => sum + file.sizeBytes, 0),
+    installedAt: manifest.installedAt,
+    files: manifest.files.map((file) => ({
+      path: installedPath(store, file),
+      sizeBytes: file.sizeBytes,
+      sha256: file.sha256,
+      authority: file.authority,
+    })),
+  };
+}
+
+/** What an install returns for a model. */
+export function receiptOf(
+  store: Store,
+  manifest: Manifest,
+  done: { hows: ReadonlyMap<string, FileHow>; fetchedBytes: number; already: boolean },
+): Receipt {
+  return {
+    model: manifest.name,
+    ref: manifest.ref,
+    revision: manifest.revision,
+    path: mainPath(store, manifest),
+    files: manifest.files.map((file) => ({
+      path: installedPath(store, file),
+      sizeBytes: file.sizeBytes,
+      sha256: file.sha256,
+      how: done.hows.get(file.path) ?? "reused",
+      authority: file.authority,
+    })),
+    totalBytes: manifest.files.reduce((sum, file) => sum + file.sizeBytes, 0),
+    fetchedBytes: done.fetchedBytes,
+    already: done.already,
+  };
+}

@@ -1,0 +1,143 @@
+// Station three of an install: which files of a plan are not here yet, and is there room for them?
+
+import { LuciError } from "../domain/errors.ts";
+import type { Finding } from "../domain/finding.ts";
+import type { Plan } from "../domain/plan.ts";
+import { totalSize } from "../domain/range.ts";
+import type { PlannedModel } from "../domain/results.ts";
+import { formatBytes } from "../domain/size.ts";
+import { partialKey } from "../store/layout.ts";
+import { readJournal } from "../store/journal.ts";
+import {
+  type Manifest,
+  type ManifestFile,
+  type Records,
+  installedPath,
+  looksUntouched,
+} from "../store/manifest.ts";
+import { type PlacedPlan, type Placement, isSameContent, placePlan } from "../store/place.ts";
+import type { Context } from "./context.ts";
+
+/** How a file stands before anything is fetched. */
+export interface FileNeed {
+  readonly placement: Placement;
+  /** `present`: recorded and untouched. `unproved`: something lies there that must be read first. */
+  readonly state: "present" | "unproved" | "partial" | "missing";
+  /** What a record says of the file at this place, if it is the file that is asked for. */
+  readonly record: ManifestFile | null;
+  /** Whether any model owns the place: what is not ours is not overwritten. */
+  readonly owned: boolean;
+  /** Bytes an earlier run left. */
+  readonly keptBytes: number;
+  /** What an audit found wrong with the installed file; null where none has looked. */
+  readonly damage: Finding | null;
+}
+
+/** A model on its way: its plan, its place, and what is needed. */
+export interface ModelNeed {
+  readonly plan: Plan;
+  readonly placed: PlacedPlan;
+  readonly files: readonly FileNeed[];
+}
+
+/** The plan that an installed model's own record makes: the same revision, the same places. */
+export function planOfManifest(manifest: Manifest): { plan: Plan; placed: PlacedPlan } {
+  const placements = manifest.files.map((file): Placement => {
+    const inside = manifest.folder === null ? file.path : file.path.slice(manifest.folder.length + 1);
+    const digest = file.gitSha1
+      ? ({ algorithm: "git-sha1", hex: file.gitSha1 } as const)
+      : ({ algorithm: "sha256", hex: file.sha256 } as const);
+    const { sizeBytes, authority, origin } = file;
+    return { path: file.path, file: { path: inside, sizeBytes, digest, authority, origin } };
+  });
+  const { name, ref, source, revision, folder } = manifest;
+  const plan = {
+    name,
+    ref,
+    source,
+    revision,
+    folder,
+    files: placements.map(({ file }) => file),
+    notices: [],
+  };
+  return { plan, placed: { folder, placements } };
+}
+
+/** Surveys a plan against the disk. Reads no file's content. */
+export async function surveyPlan(
+  context: Context,
+  records: Records,
+  planned: { plan: Plan; placed?: PlacedPlan; force: boolean },
+): Promise<ModelNeed> {
+  const placed = planned.placed ?? placePlan(planned.plan, records.manifests);
+  const files: FileNeed[] = [];
+  for (const placement of placed.placements)
+    files.push(await surveyFile(context, records, { placement, force: planned.force }));
+  return { plan: planned.plan, placed, files };
+}
+
+async function surveyFile(
+  context: Context,
+  records: Records,
+  { placement, force }: { placement: Placement; force: boolean },
+): Promise<FileNeed> {
+  const { store } = context;
+  const owners = records.manifests
+    .flatMap((manifest) => manifest.files)
+    .filter((file) => file.path === placement.path);
+  const record = owners.find((file) => isSameContent(placement.file, file)) ?? null;
+  const facts = await store.files.facts(installedPath(store, placement));
+  const common = { placement, record, owned: owners.length > 0, damage: null };
+  if (facts && !force) {
+    const state = record && looksUntouched(record, facts) ? "present" : "unproved";
+    return { ...common, state, keptBytes: 0 };
+  }
+  const journal = await readJournal(store, partialKey(placement.file));
+  const keptBytes = journal
+    ? totalSize(journal.ranges.map(([startBytes, endBytes]) => ({ startBytes, endBytes })))
+    : 0;
+  return { ...common, state: keptBytes > 0 ? "partial" : "missing", keptBytes };
+}
+
+/** Bytes of a model that are not here yet; unknown sizes count as nothing. */
+export function missingBytes(model: ModelNeed): number {
+  return model.files
+    .filter((file) => file.state === "partial" || file.state === "missing")
+    .reduce((sum, file) => sum + Math.max(0, (file.placement.file.sizeBytes ?? 0) - file.keptBytes), 0);
+}
+
+/** Bytes of a whole model, as far as known. */
+export function totalBytes(model: ModelNeed): number {
+  return model.plan.files.reduce((sum, file) => sum + (file.sizeBytes ?? 0), 0);
+}
+
+/**
+ * Looks at the whole plan before the first byte: what is missing plus a tenth must fit.
+ * @throws E_NO_SPACE with both amounts
+ */
+export async function assertRoom(context: Context, models: readonly ModelNeed[]): Promise<number> {
+  const neededBytes = Math.ceil(models.reduce((sum, model) => sum + missingBytes(model), 0) * 1.1);
+  const freeBytes = await context.files.freeBytes(context.settings.modelsFolder);
+  if (neededBytes <= freeBytes) return freeBytes;
+  throw new LuciError(
+    "E_NO_SPACE",
+    `Not enough room in ${context.settings.modelsFolder}: ${formatBytes(neededBytes)} needed (with a tenth to spare), ${formatBytes(freeBytes)} free`,
+  );
+}
+
+/** A model as `--dry-run` shows it. */
+export function describePlan(context: Context, model: ModelNeed): PlannedModel {
+  return {
+    model: model.plan.name,
+    ref: model.plan.ref,
+    revision: model.plan.revision,
+    totalBytes: totalBytes(model),
+    missingBytes: missingBytes(model),
+    files: model.files.map(({ placement, state }) => ({
+      path: installedPath(context.store, placement),
+      sizeBytes: placement.file.sizeBytes,
+      digest: placement.file.digest,
+      state: state === "unproved" ? "present" : state,
+    })),
+  };
+}

@@ -1,0 +1,133 @@
+// Stations two and three for a batch: every target becomes a surveyed plan, an "already installed", or a failure.
+
+import { LuciError, reportError, toLuciError } from "../domain/errors.ts";
+import type { Plan } from "../domain/plan.ts";
+import type { FailedModel, Receipt } from "../domain/results.ts";
+import type { Manifest, Records } from "../store/manifest.ts";
+import { digestMark } from "../store/place.ts";
+import { runQueue } from "../transfer/queue.ts";
+import type { Context } from "./context.ts";
+import { receiptOf } from "./models.ts";
+import { type ModelNeed, missingBytes, planOfManifest, surveyPlan, totalBytes } from "./need.ts";
+import type { Target } from "./targets.ts";
+
+/** Metadata requests at once: enough to hide the round trips, few enough for any hub's quota. */
+const PLANS_AT_ONCE = 4;
+
+export interface PlanOptions {
+  readonly records: Records;
+  readonly force: boolean;
+  readonly sha256: string | null;
+}
+
+export interface PlannedBatch {
+  /** Models that still need something, in the order asked for. */
+  readonly models: readonly ModelNeed[];
+  readonly already: readonly Receipt[];
+  readonly failed: readonly FailedModel[];
+}
+
+/** Plans every target. A target's failure is told and listed, the others go on. @throws the signal's reason */
+export async function planTargets(
+  context: Context,
+  targets: readonly Target[],
+  options: PlanOptions,
+): Promise<PlannedBatch> {
+  const slots: (ModelNeed | Receipt | FailedModel | undefined)[] = targets.map(() => undefined);
+  const tasks = targets.map((target, index) => async () => {
+    try {
+      slots[index] = await planTarget(context, target, options);
+    } catch (error) {
+      context.signal.throwIfAborted();
+      const failure = { model: target.label, error: reportError(error) };
+      if (toLuciError(error).code === "E_INTERNAL") throw error;
+      context.emit({ type: "model.failed", ...failure });
+      slots[index] = failure;
+    }
+  });
+  await runQueue(tasks, { jobs: PLANS_AT_ONCE, signal: context.signal });
+  const done = slots.flatMap((slot) => (slot ? [slot] : []));
+  return {
+    models: done.filter((slot): slot is ModelNeed => "placed" in slot),
+    already: done.filter((slot): slot is Receipt => "already" in slot),
+    failed: done.filter((slot): slot is FailedModel => "error" in slot),
+  };
+}
+
+async function planTarget(
+  context: Context,
+  target: Target,
+  options: PlanOptions,
+): Promise<ModelNeed | Receipt> {
+  const { records, force, sha256 } = options;
+  const installed = records.manifests.find(
+    (manifest) => manifest.ref.toLowerCase() === target.ref.toLowerCase(),
+  );
+  // What is installed stays at its revision: nobody is asked, and nothing moves silently.
+  if (installed && !force && sha256 === null) {
+    return settled(
+      context,
+      installed,
+      await surveyPlan(context, records, { ...planOfManifest(installed), force }),
+    );
+  }
+  const plan = withUserDigest(withFreeName(await target.resolve(context.signal), records), sha256);
+  for (const message of plan.notices)
+    context.emit({ type: "notice", level: "info", model: plan.name, message });
+  const need = await surveyPlan(context, records, { plan, force });
+  const known = records.manifests.find((manifest) => manifest.name === plan.name);
+  if (known && known.files.length === need.files.length && known.revision === plan.revision)
+    return settled(context, known, need);
+  emitPlan(context, need);
+  return need;
+}
+
+/** Installed and untouched, or still in need of something. */
+function settled(context: Context, manifest: Manifest, need: ModelNeed): ModelNeed | Receipt {
+  emitPlan(context, need);
+  if (!need.files.every((file) => file.state === "present")) return need;
+  const receipt = receiptOf(context.store, manifest, { hows: new Map(), fetchedBytes: 0, already: true });
+  context.emit({ type: "model.ready", model: receipt.model, path: receipt.path });
+  return receipt;
+}
+
+function emitPlan(context: Context, need: ModelNeed): void {
+  const total = totalBytes(need);
+  const present = total - missingBytes(need);
+  context.emit({
+    type: "plan.resolved",
+    model: need.plan.name,
+    files: need.files.length,
+    totalBytes: total,
+    presentBytes: present,
+  });
+}
+
+/** Two addresses may end in the same file name: the second model's name carries a mark. */
+function withFreeName(plan: Plan, records: Records): Plan {
+  const holder = records.manifests.find((manifest) => manifest.name === plan.name);
+  if (plan.source !== "url" || !holder || holder.ref === plan.ref) return plan;
+  return { ...plan, name: `${plan.name}-${digestMark(plan.ref)}` };
+}
+
+/** The digest the user gave decides, and may not contradict a published one. @throws E_DIGEST, E_USAGE */
+function withUserDigest(plan: Plan, sha256: string | null): Plan {
+  const [file] = plan.files;
+  if (sha256 === null || !file) return plan;
+  if (plan.files.length > 1) {
+    throw new LuciError(
+      "E_USAGE",
+      `\`--sha256\` is the digest of one file, but ${plan.name} has ${plan.files.length}`,
+    );
+  }
+  if (file.digest?.algorithm === "sha256" && file.digest.hex !== sha256) {
+    throw new LuciError(
+      "E_DIGEST",
+      `${file.path}: its source publishes another SHA-256 (${file.digest.hex}) than the one given`,
+      {
+        hint: "Check the digest, or leave --sha256 out to trust the source",
+      },
+    );
+  }
+  return { ...plan, files: [{ ...file, digest: { algorithm: "sha256", hex: sha256 }, authority: "user" }] };
+}

@@ -1,0 +1,79 @@
+// Reading what lies at a final place without proof, before anything is fetched: luci may have lost only the record.
+
+import { type Finding, isDamage } from "../domain/finding.ts";
+import { auditFile } from "../store/audit.ts";
+import { type ManifestFile, installedPath } from "../store/manifest.ts";
+import { matchesDigest, recordOf, strangerError } from "../store/seal.ts";
+import { hashWholeFile } from "../store/whole-hash.ts";
+import { type CarryOptions, type CarryRun, PROGRESS_MS } from "./carry-run.ts";
+import type { FileNeed } from "./need.ts";
+
+/**
+ * Reads a file that lies at the final place without proof: its record was lost, or it was touched.
+ * Answers its record if it is the right one, else what is wrong with it.
+ * @throws E_DAMAGED when it belongs to nobody and is something else
+ */
+export async function proveFile(
+  run: CarryRun,
+  need: FileNeed,
+  options: CarryOptions,
+): Promise<{ sound: ManifestFile | null; damage: Finding | null }> {
+  const { context } = run;
+  const { placement, record } = need;
+  const path = installedPath(context.store, placement);
+  const facts = await context.files.facts(path);
+  if (facts?.kind !== "file") throw strangerError(path);
+  const { file } = placement;
+  context.emit({ type: "file.verifying", model: options.model, file: file.path, sizeBytes: facts.sizeBytes });
+  if (record) {
+    const finding = await auditFile(
+      context.store,
+      { model: options.model, file: record },
+      { ...audit(run, need, options), quick: false },
+    );
+    if (!isDamage(finding)) return { sound: { ...record, modifiedNs: facts.modifiedNs }, damage: null };
+    return { sound: null, damage: finding };
+  }
+  if (file.sizeBytes === null || facts.sizeBytes === file.sizeBytes) {
+    const found = await hashWholeFile(context.store, path, {
+      ...audit(run, need, options),
+      sizeBytes: facts.sizeBytes,
+      gitBlob: file.digest?.algorithm === "git-sha1",
+    });
+    if (matchesDigest(file.digest, found) && (file.digest !== null || file.sizeBytes !== null)) {
+      const sound = {
+        ...recordOf(placement, found),
+        sizeBytes: facts.sizeBytes,
+        modifiedNs: facts.modifiedNs,
+        pieces: [...found.pieces],
+      };
+      return { sound, damage: null };
+    }
+  }
+  if (need.owned) return { sound: null, damage: null };
+  throw strangerError(path);
+}
+
+function audit(
+  run: CarryRun,
+  need: FileNeed,
+  options: CarryOptions,
+): { signal: AbortSignal; onProgress(hashedBytes: number): void } {
+  let lastMs = 0;
+  return {
+    signal: options.signal,
+    onProgress: (hashedBytes) => {
+      if (performance.now() - lastMs < PROGRESS_MS) return;
+      lastMs = performance.now();
+      const { path, sizeBytes } = need.placement.file;
+      run.context.emit({
+        type: "file.progress",
+        model: options.model,
+        file: path,
+        doneBytes: sizeBytes ?? hashedBytes,
+        hashedBytes,
+        connections: 0,
+      });
+    },
+  };
+}

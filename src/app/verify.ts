@@ -1,0 +1,179 @@
+// Verify: an audit of the models folder, and with `repair` a plan restricted to what is broken.
+
+import { type Finding, isDamage } from "../domain/finding.ts";
+import { reportError } from "../domain/errors.ts";
+import type { FailedModel, Receipt, VerifyResult } from "../domain/results.ts";
+import { auditFile, findStrangers } from "../store/audit.ts";
+import type { Manifest, ManifestFile, Records } from "../store/manifest.ts";
+import { createLimiter } from "../transfer/limiter.ts";
+import { runQueue } from "../transfer/queue.ts";
+import { carryModels } from "./carry-models.ts";
+import { PROGRESS_MS } from "./carry-run.ts";
+import type { Context } from "./context.ts";
+import { emitInterrupted } from "./interrupt.ts";
+import { recordsOf, requireInstalled } from "./models.ts";
+import { type FileNeed, assertRoom, planOfManifest, surveyPlan } from "./need.ts";
+import { openSources } from "./sources.ts";
+
+export interface VerifyOptions {
+  /** Empty: every installed model, and the files that belong to none. */
+  readonly names: readonly string[];
+  /** Size and modification time only. */
+  readonly quick: boolean;
+  readonly repair: boolean;
+}
+
+/** Reads what is installed and says for each file what it is. Changes nothing unless `repair` is asked for. */
+export async function verify(context: Context, options: VerifyOptions): Promise<VerifyResult> {
+  const startedMs = performance.now();
+  const records = await recordsOf(context);
+  const subjects = await chooseModels(context, records, options.names);
+  const findings = await auditModels(context, subjects, options);
+  if (options.names.length === 0) findings.push(...(await foreignFindings(context, records)));
+  const damaged = new Set(findings.filter(isDamage).map((finding) => finding.model));
+  const broken = subjects.filter((manifest) => damaged.has(manifest.name));
+  const mended = options.repair
+    ? await repair(context, { records, broken, findings })
+    : { repaired: [], failed: [] };
+  return {
+    command: "verify",
+    quick: options.quick,
+    findings,
+    checkedBytes: options.quick
+      ? 0
+      : findings
+          .filter((finding) => finding.model !== null)
+          .reduce((sum, finding) => sum + finding.sizeBytes, 0),
+    elapsedMs: Math.round(performance.now() - startedMs),
+    ...mended,
+  };
+}
+
+async function chooseModels(
+  context: Context,
+  records: Records,
+  names: readonly string[],
+): Promise<Manifest[]> {
+  if (names.length === 0) return [...records.manifests];
+  const chosen: Manifest[] = [];
+  for (const name of names) chosen.push(await requireInstalled(context, records, name));
+  return [...new Set(chosen)];
+}
+
+/** Several files at once, so that every core hashes; told and listed in the records' order. */
+async function auditModels(
+  context: Context,
+  manifests: readonly Manifest[],
+  options: VerifyOptions,
+): Promise<Finding[]> {
+  const files = manifests.flatMap((manifest) =>
+    manifest.files.map((file) => ({ model: manifest.name, file })),
+  );
+  const findings: (Finding | undefined)[] = files.map(() => undefined);
+  const tasks = files.map((subject, index) => async () => {
+    findings[index] = await auditOne(context, subject, options);
+  });
+  try {
+    await runQueue(tasks, { jobs: context.settings.jobs, signal: context.signal });
+  } catch (error) {
+    if (context.signal.aborted) emitInterrupted(context, { totalModels: 0, doneModels: 0, kept: [] });
+    throw error;
+  }
+  return findings.flatMap((finding) => finding ?? []);
+}
+
+async function auditOne(
+  context: Context,
+  subject: { model: string; file: ManifestFile },
+  options: VerifyOptions,
+): Promise<Finding> {
+  const { model, file } = subject;
+  let lastMs = 0;
+  if (!options.quick)
+    context.emit({ type: "file.verifying", model, file: file.path, sizeBytes: file.sizeBytes });
+  const finding = await auditFile(context.store, subject, {
+    quick: options.quick,
+    signal: context.signal,
+    onProgress: (hashedBytes) => {
+      if (performance.now() - lastMs < PROGRESS_MS) return;
+      lastMs = performance.now();
+      context.emit({
+        type: "file.progress",
+        model,
+        file: file.path,
+        doneBytes: file.sizeBytes,
+        hashedBytes,
+        connections: 0,
+      });
+    },
+  });
+  context.emit({ type: "finding", finding });
+  return finding;
+}
+
+async function foreignFindings(context: Context, records: Records): Promise<Finding[]> {
+  const strangers = await findStrangers(context.store, records.manifests);
+  return strangers.map(({ name, sizeBytes }) => {
+    const finding: Finding = {
+      kind: "foreign",
+      model: null,
+      file: name,
+      sizeBytes,
+      badPieces: [],
+      pieces: 0,
+      detail: "",
+      quick: false,
+    };
+    context.emit({ type: "finding", finding });
+    return finding;
+  });
+}
+
+interface Broken {
+  readonly records: Records;
+  readonly broken: readonly Manifest[];
+  readonly findings: readonly Finding[];
+}
+
+/** The broken models' own records as plans: carry and publish do the rest. */
+async function repair(
+  context: Context,
+  { records, broken, findings }: Broken,
+): Promise<{ repaired: Receipt[]; failed: FailedModel[] }> {
+  if (broken.length === 0) return { repaired: [], failed: [] };
+  const found = new Map(findings.map((finding) => [finding.file, finding]));
+  const models = [];
+  for (const manifest of broken) {
+    const need = await surveyPlan(context, records, { ...planOfManifest(manifest), force: false });
+    // The audit has read every byte: what it found decides, not the look of the file.
+    models.push({
+      ...need,
+      files: need.files.map((file) => withFinding(file, found.get(file.placement.path))),
+    });
+  }
+  await assertRoom(context, models);
+  const sources = openSources(context, { allowUnsafe: true, sha256: null });
+  const limiter = createLimiter(context.settings.limitBytesPerSec);
+  const run = { context, sources, limiter, force: false, resume: true, allowUnsafe: true, wait: true };
+  const runs = await carryModels(run, models);
+  if (context.signal.aborted) {
+    const doneModels = runs.filter((model) => model.receipt).length;
+    emitInterrupted(context, {
+      totalModels: broken.length,
+      doneModels,
+      kept: runs.flatMap((model) => model.kept),
+    });
+    context.signal.throwIfAborted();
+  }
+  return {
+    repaired: runs.flatMap((model) => (model.receipt ? [model.receipt] : [])),
+    failed: runs.flatMap(({ need, failure }) =>
+      failure ? [{ model: need.plan.name, error: reportError(failure) }] : [],
+    ),
+  };
+}
+
+/** A damaged file is missing as far as the plan goes: its copy to mend needs room like a download. */
+function withFinding(file: FileNeed, finding: Finding | undefined): FileNeed {
+  return finding && isDamage(finding) ? { ...file, state: "missing", keptBytes: 0, damage: finding } : file;
+}

@@ -1,0 +1,83 @@
+// When to make a partial durable: by bytes, by time, and never with too much at risk.
+
+import { type LuciError, toLuciError } from "../domain/errors.ts";
+
+/** A checkpoint starts when this much is written and not yet durable … */
+const CHECKPOINT_BYTES = 32 * 1024 * 1024;
+/** … or this long after the first such byte. */
+const CHECKPOINT_MS = 5_000;
+/** Writers wait beyond this, so that what a kill can lose stays under 64 MiB with what is in flight. */
+const UNSAFE_BYTES = 48 * 1024 * 1024;
+
+/** Counts bytes at risk and calls `save` (fdatasync, then the journal) in time, one at a time. */
+export class Checkpointer {
+  readonly #save: () => Promise<void>;
+  #writtenBytes = 0;
+  #inFlightBytes = 0;
+  #running: Promise<void> | null = null;
+  #timer: ReturnType<typeof setTimeout> | null = null;
+  #failure: LuciError | null = null;
+
+  constructor(save: () => Promise<void>) {
+    this.#save = save;
+  }
+
+  /** Whether something is written that no journal knows. */
+  get isDue(): boolean {
+    return this.#writtenBytes > 0;
+  }
+
+  /** Runs one write and counts it; waits first while too much is at risk. @throws what an earlier checkpoint failed with */
+  async during(sizeBytes: number, write: () => Promise<void>): Promise<void> {
+    while (this.#writtenBytes > 0 && this.#writtenBytes + this.#inFlightBytes + sizeBytes > UNSAFE_BYTES)
+      await this.now();
+    if (this.#failure) throw this.#failure;
+    this.#inFlightBytes += sizeBytes;
+    try {
+      await write();
+      this.#writtenBytes += sizeBytes;
+    } finally {
+      this.#inFlightBytes -= sizeBytes;
+    }
+    if (this.#writtenBytes >= CHECKPOINT_BYTES) this.#soon();
+    else this.#timer ??= setTimeout(() => this.#soon(), CHECKPOINT_MS);
+  }
+
+  /** Makes a checkpoint, or waits for the one that is being made. */
+  async now(): Promise<void> {
+    this.#running ??= this.#once().finally(() => {
+      this.#running = null;
+    });
+    await this.#running;
+  }
+
+  /** Ends the timer and waits for a running checkpoint, however it ends. */
+  async stop(): Promise<void> {
+    this.#stopTimer();
+    await this.#running?.catch(() => undefined);
+  }
+
+  /** Forgets what was at risk: it was dropped. */
+  reset(): void {
+    this.#stopTimer();
+    this.#writtenBytes = 0;
+  }
+
+  async #once(): Promise<void> {
+    this.#stopTimer();
+    const savedBytes = this.#writtenBytes;
+    await this.#save();
+    this.#writtenBytes = Math.max(0, this.#writtenBytes - savedBytes);
+  }
+
+  #soon(): void {
+    this.now().catch((error: unknown) => {
+      this.#failure = toLuciError(error);
+    });
+  }
+
+  #stopTimer(): void {
+    if (this.#timer) clearTimeout(this.#timer);
+    this.#timer = null;
+  }
+}

@@ -1,0 +1,167 @@
+// The hash of an unfinished file: follows the frontier in a worker and reads what is on disk.
+// Knows the piece fingerprints and the last hash state that may go into the journal.
+
+import { type LuciError, toLuciError } from "../domain/errors.ts";
+import type { HasherChoice } from "../domain/settings.ts";
+import { PIECE_BYTES } from "../platform/hash.ts";
+import type { HashJob, HashJobOptions, HashPool } from "../platform/hash-pool.ts";
+import type { Engine } from "../platform/hash-protocol.ts";
+
+/** A link that is this far ahead of hash-wasm outruns it: the native engine starts again from byte 0. */
+const OUTRUN_BYTES = 256 * 1024 * 1024;
+/** With the download done, waiting for this much of hash-wasm is longer than a native second pass. */
+const TAIL_BYTES = 64 * 1024 * 1024;
+
+export interface HashCheckpoint {
+  readonly hashedBytes: number;
+  readonly state: Uint8Array;
+}
+
+export interface Digests {
+  readonly sha256: string;
+  readonly gitSha1: string | null;
+}
+
+export interface FrontierHashOptions {
+  readonly pool: HashPool;
+  readonly path: string;
+  readonly choice: HasherChoice;
+  readonly sizeBytes: number | null;
+  /** Bytes already there: decides the engine at the start. */
+  readonly presentBytes: number;
+  readonly checkpoint: HashCheckpoint | null;
+  /** Fingerprints to hold the pieces against. */
+  readonly expected: readonly (string | null)[];
+  readonly gitBlob: boolean;
+  /** A piece on disk is not what it was: its bytes must be fetched again. */
+  onBadPiece(piece: number): void;
+}
+
+function pickEngine(options: FrontierHashOptions): Engine {
+  if (options.choice !== "auto") return options.choice;
+  const smallFile = options.sizeBytes !== null && options.sizeBytes <= TAIL_BYTES;
+  const backlogBytes = options.presentBytes - (options.checkpoint?.hashedBytes ?? 0);
+  // A state worth keeping saves a second of native hashing at most in a small file.
+  return smallFile || options.gitBlob || backlogBytes > OUTRUN_BYTES ? "native" : "wasm";
+}
+
+/** The hash of one file that is still being written. Close it when the file is done with. */
+export class FrontierHash {
+  readonly #options: FrontierHashOptions;
+  readonly #job: HashJob;
+  readonly #pieces: (string | null)[];
+  #onWasm: boolean;
+  #hashedBytes: number;
+  #checkpoint: HashCheckpoint | null;
+  #digests: Digests | null = null;
+  #failure: LuciError | null = null;
+  #foundBad = false;
+  #wake: () => void = () => undefined;
+
+  constructor(options: FrontierHashOptions) {
+    const engine = pickEngine(options);
+    this.#options = options;
+    this.#onWasm = engine === "wasm";
+    this.#checkpoint = this.#onWasm ? options.checkpoint : null;
+    this.#hashedBytes = this.#checkpoint?.hashedBytes ?? 0;
+    this.#pieces = [...options.expected];
+    this.#job = options.pool.open(this.#jobOptions(engine), {
+      onPiece: (piece, mark) => this.#notePiece(piece, mark),
+      onBad: (piece) => this.#noteBad(piece),
+      onDigest: (digests) => this.#noteEnd({ digests, failure: null }),
+      onFailed: (failure) => this.#noteEnd({ digests: null, failure }),
+    });
+  }
+
+  get hashedBytes(): number {
+    return this.#hashedBytes;
+  }
+
+  /** Fingerprints known so far, by piece. */
+  get pieces(): readonly (string | null)[] {
+    return this.#pieces;
+  }
+
+  /** The newest state a later run could continue from; null on the native engine. */
+  get checkpoint(): HashCheckpoint | null {
+    return this.#checkpoint;
+  }
+
+  /** Says how much of the file may be read, and its whole size if known. */
+  advance(frontierBytes: number, sizeBytes: number | null): void {
+    this.#foundBad = false;
+    this.#goNativeIfOutrun(frontierBytes, sizeBytes !== null && frontierBytes >= sizeBytes);
+    this.#job.advance(frontierBytes, sizeBytes);
+  }
+
+  /** Resolves when the whole file is hashed, or with null when a bad piece turned up on the way. */
+  async finish(signal: AbortSignal): Promise<Digests | null> {
+    for (;;) {
+      signal.throwIfAborted();
+      if (this.#failure) throw this.#failure;
+      if (this.#foundBad) return null;
+      if (this.#digests) return this.#digests;
+      await this.#nextNews(signal);
+    }
+  }
+
+  close(): void {
+    this.#job.close();
+  }
+
+  #jobOptions(engine: Engine): HashJobOptions {
+    return {
+      path: this.#options.path,
+      engine,
+      fromPiece: this.#hashedBytes / PIECE_BYTES,
+      state: this.#checkpoint?.state ?? null,
+      expected: this.#options.expected,
+      gitBlob: this.#options.gitBlob,
+    };
+  }
+
+  #goNativeIfOutrun(frontierBytes: number, whole: boolean): void {
+    const backlogBytes = frontierBytes - this.#hashedBytes;
+    if (!this.#onWasm || this.#options.choice !== "auto") return;
+    if (backlogBytes <= OUTRUN_BYTES && !(whole && backlogBytes > TAIL_BYTES)) return;
+    this.#onWasm = false;
+    this.#checkpoint = null;
+    this.#hashedBytes = 0;
+    this.#job.goNative();
+  }
+
+  #notePiece(
+    piece: number,
+    mark: { fingerprint: string; hashedBytes: number; state: Uint8Array | null },
+  ): void {
+    this.#pieces[piece] = mark.fingerprint;
+    this.#hashedBytes = mark.hashedBytes;
+    if (mark.state && this.#onWasm) this.#checkpoint = { hashedBytes: mark.hashedBytes, state: mark.state };
+    this.#wake();
+  }
+
+  #noteBad(piece: number): void {
+    this.#pieces[piece] = null;
+    this.#foundBad = true;
+    this.#job.forget(piece);
+    this.#options.onBadPiece(piece);
+    this.#wake();
+  }
+
+  #noteEnd(end: { digests: Digests | null; failure: LuciError | null }): void {
+    this.#digests = end.digests;
+    this.#failure = end.failure;
+    this.#wake();
+  }
+
+  async #nextNews(signal: AbortSignal): Promise<void> {
+    await new Promise<void>((resolve, reject) => {
+      const abort = (): void => reject(toLuciError(signal.reason));
+      signal.addEventListener("abort", abort, { once: true });
+      this.#wake = () => {
+        signal.removeEventListener("abort", abort);
+        resolve();
+      };
+    });
+  }
+}

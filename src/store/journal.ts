@@ -1,0 +1,146 @@
+// The journal of a partial: which ranges are durable, for which version of the file, how far the hash is.
+// Replaced atomically after fdatasync of the data. A journal that does not prove itself is no journal.
+
+import { createHash } from "node:crypto";
+import {
+  array,
+  literal,
+  nullable,
+  number,
+  object,
+  pipe,
+  integer,
+  minValue,
+  safeParse,
+  string,
+  tuple,
+  type InferOutput,
+} from "valibot";
+import { type Range, addRange, containsRange } from "../domain/range.ts";
+import type { FileFacts } from "../platform/files.ts";
+import { PIECE_BYTES } from "../platform/hash.ts";
+import { bootId } from "../platform/machine.ts";
+import type { HashCheckpoint } from "./frontier-hash.ts";
+import { journalPath } from "./layout.ts";
+import type { Store } from "./store.ts";
+
+const bytes = pipe(number(), integer(), minValue(0));
+const journalSchema = object({
+  format: literal(1),
+  key: string(),
+  /** For people: "model · file". */
+  label: string(),
+  sizeBytes: nullable(bytes),
+  etag: nullable(string()),
+  ranges: array(tuple([bytes, bytes])),
+  /** XXH3-64 per piece, null where not yet known. */
+  pieces: array(nullable(string())),
+  /** hash-wasm's SHA-256 state after `hashedBytes`, base64. */
+  hash: nullable(object({ hashedBytes: bytes, state: string() })),
+  /** The data file exactly as this checkpoint left it. */
+  seen: object({ bootId: string(), inode: string(), sizeBytes: bytes, modifiedNs: string() }),
+});
+
+export type Journal = InferOutput<typeof journalSchema>;
+
+/** Larger than any journal of a file of a few TB. */
+const MAX_JOURNAL_BYTES = 64 * 1024 * 1024;
+
+function checksum(body: string): string {
+  return createHash("sha256").update(body).digest("hex");
+}
+
+/** The journal as text, under a checksum of its own: flipped hash states load silently. */
+export function formatJournal(journal: Journal): string {
+  const body = JSON.stringify(journal);
+  return `{"check":"${checksum(body)}","journal":${body}}\n`;
+}
+
+/** The journal, or null if the text is torn, of another version, of another file or not ours. */
+export function parseJournal(text: string, key: string): Journal | null {
+  const match = /^\{"check":"([0-9a-f]{64})","journal":(.*)\}\n$/s.exec(text);
+  const body = match?.[2];
+  if (body === undefined || checksum(body) !== match?.[1]) return null;
+  const parsed = safeParse(journalSchema, JSON.parse(body));
+  return parsed.success && parsed.output.key === key ? parsed.output : null;
+}
+
+/** The journal that belongs to a key, or null if there is no sound one. */
+export async function readJournal({ files, layout }: Store, key: string): Promise<Journal | null> {
+  const text = await files.readText(journalPath(layout, key), { maxBytes: MAX_JOURNAL_BYTES });
+  return text === null ? null : parseJournal(text, key);
+}
+
+/** What a checkpoint is made of. */
+export interface JournalParts extends Pick<Journal, "key" | "label" | "sizeBytes" | "etag"> {
+  readonly durable: readonly Range[];
+  /** Fingerprints by piece; those of pieces that are not wholly durable are left out. */
+  readonly pieces: readonly (string | null)[];
+  readonly checkpoint: HashCheckpoint | null;
+  /** The data file after its fdatasync. */
+  readonly facts: FileFacts;
+}
+
+/** Writes a checkpoint down. */
+export function makeJournal(parts: JournalParts): Journal {
+  const { key, label, sizeBytes, etag, durable, checkpoint, facts } = parts;
+  return {
+    format: 1,
+    key,
+    label,
+    sizeBytes,
+    etag,
+    ranges: durable.map((range) => [range.startBytes, range.endBytes]),
+    pieces: parts.pieces.map((mark, piece) => (holdsPiece(durable, piece, sizeBytes) ? mark : null)),
+    hash: checkpoint && {
+      hashedBytes: checkpoint.hashedBytes,
+      state: Buffer.from(checkpoint.state).toString("base64"),
+    },
+    seen: { bootId: bootId(), ...seenFacts(facts) },
+  };
+}
+
+function seenFacts({ inode, sizeBytes, modifiedNs }: FileFacts): Omit<Journal["seen"], "bootId"> {
+  return { inode, sizeBytes, modifiedNs };
+}
+
+function holdsPiece(durable: readonly Range[], piece: number, sizeBytes: number | null): boolean {
+  const startBytes = piece * PIECE_BYTES;
+  const endBytes = Math.min(startBytes + PIECE_BYTES, sizeBytes ?? Number.MAX_SAFE_INTEGER);
+  return containsRange(durable, { startBytes, endBytes });
+}
+
+/** What a journal is worth, given the data file beside it. */
+export interface Believed {
+  readonly written: Range[];
+  readonly checkpoint: HashCheckpoint | null;
+  /** Fingerprints to hold the data against while it is read again. */
+  readonly expected: readonly (string | null)[];
+}
+
+/**
+ * Believes a journal as far as the data file bears it out: its ranges, cut to what the file can hold, and
+ * its hash state only if nobody touched the file since. Null when it speaks of a file of another size.
+ */
+export function believeJournal(
+  journal: Journal,
+  { facts, sizeBytes }: { facts: FileFacts; sizeBytes: number | null },
+): Believed | null {
+  if (journal.sizeBytes !== null && sizeBytes !== null && journal.sizeBytes !== sizeBytes) return null;
+  const written = journal.ranges
+    .map(([startBytes, endBytes]) => ({ startBytes, endBytes: Math.min(endBytes, facts.sizeBytes) }))
+    .filter((range) => range.startBytes < range.endBytes)
+    .reduce<Range[]>(addRange, []);
+  const { seen, hash } = journal;
+  const now = { bootId: bootId(), ...seenFacts(facts) };
+  const untouched =
+    seen.bootId === now.bootId &&
+    seen.inode === now.inode &&
+    seen.sizeBytes === now.sizeBytes &&
+    seen.modifiedNs === now.modifiedNs;
+  const checkpoint =
+    untouched && hash && hash.hashedBytes % PIECE_BYTES === 0
+      ? { hashedBytes: hash.hashedBytes, state: Buffer.from(hash.state, "base64") }
+      : null;
+  return { written, checkpoint, expected: journal.pieces };
+}

@@ -1,0 +1,166 @@
+// What unfinished and crashed runs left behind: found here, deleted only by `deleteLeftover`, item by item,
+// under the lock that a running luci would hold.
+
+import { join } from "node:path";
+import type { CleanupItem } from "../domain/results.ts";
+import type { FileFacts } from "../platform/files.ts";
+import { isLockAlive, tryLock } from "../platform/lock.ts";
+import { isProcessAlive, isTagAlive } from "../platform/machine.ts";
+import { readJournal } from "./journal.ts";
+import { journalPath, lockPath, parsePartialName } from "./layout.ts";
+import { findTombstones } from "./removal.ts";
+import type { Store } from "./store.ts";
+
+/** An item of a cleanup plan, with what its deletion needs. */
+export interface Leftover extends CleanupItem {
+  /** The key whose lock and journal belong to it; null for what has none. */
+  readonly key: string | null;
+  readonly isAlive: boolean;
+}
+
+/** Everything in the private folder that no finished model needs. */
+export async function findLeftovers(store: Store): Promise<Leftover[]> {
+  const nowMs = Date.now();
+  const partials = await findPartials(store, nowMs);
+  const keys = new Set(partials.map((partial) => partial.key));
+  return [
+    ...partials,
+    ...(await findLoneJournals(store, { keys, nowMs })),
+    ...(await findTemporaries(store, nowMs)),
+    ...(await findLocks(store, nowMs)),
+    ...(await findTombstones(store, nowMs)),
+  ];
+}
+
+async function factsIn(
+  store: Store,
+  folder: string,
+  keep: (name: string) => boolean,
+): Promise<{ name: string; path: string; facts: FileFacts }[]> {
+  const found: { name: string; path: string; facts: FileFacts }[] = [];
+  for (const name of await store.files.list(folder)) {
+    if (!keep(name)) continue;
+    const path = join(folder, name);
+    const facts = await store.files.facts(path);
+    if (facts) found.push({ name, path, facts });
+  }
+  return found;
+}
+
+function ageOf(facts: FileFacts, nowMs: number): number {
+  return Math.max(0, nowMs - facts.modifiedMs);
+}
+
+async function findPartials(store: Store, nowMs: number): Promise<Leftover[]> {
+  const names = await factsIn(store, store.layout.partialsFolder, (name) => parsePartialName(name) !== null);
+  const items: Leftover[] = [];
+  for (const { name, path, facts } of names) {
+    const parsed = parsePartialName(name);
+    if (!parsed) continue;
+    const journal = await readJournal(store, parsed.key);
+    const isAlive = parsed.tag !== null && isTagAlive(parsed.tag, { lastSignMs: facts.modifiedMs, nowMs });
+    items.push({
+      kind: journal ? "partial" : "orphan",
+      path,
+      sizeBytes: facts.allocatedBytes,
+      ageMs: ageOf(facts, nowMs),
+      of: journal?.label ?? null,
+      reason: isAlive
+        ? "a running luci is writing it"
+        : journal
+          ? "unfinished download"
+          : "data without a journal",
+      key: parsed.key,
+      isAlive,
+    });
+  }
+  return items;
+}
+
+async function findLoneJournals(
+  store: Store,
+  known: { keys: Set<string | null>; nowMs: number },
+): Promise<Leftover[]> {
+  const names = await factsIn(store, store.layout.partialsFolder, (name) =>
+    /^(sha256|source)-[0-9a-f]+\.json$/.test(name),
+  );
+  return names
+    .map((found) => ({ ...found, key: found.name.slice(0, -".json".length) }))
+    .filter(({ key }) => !known.keys.has(key))
+    .map(({ path, facts, key }) => ({
+      kind: "orphan" as const,
+      path,
+      sizeBytes: facts.allocatedBytes,
+      ageMs: ageOf(facts, known.nowMs),
+      of: null,
+      reason: "journal without data",
+      key,
+      isAlive: false,
+    }));
+}
+
+async function findTemporaries(store: Store, nowMs: number): Promise<Leftover[]> {
+  const { partialsFolder, manifestsFolder } = store.layout;
+  const items: Leftover[] = [];
+  for (const folder of [partialsFolder, manifestsFolder]) {
+    for (const { name, path, facts } of await factsIn(store, folder, (name) =>
+      /\.\d+\.\d+\.tmp$/.test(name),
+    )) {
+      const pid = Number(/\.(\d+)\.\d+\.tmp$/.exec(name)?.[1]);
+      const isAlive = isProcessAlive(pid);
+      const reason = isAlive ? "a running luci is writing it" : "left by a run that was killed";
+      items.push({
+        kind: "temporary",
+        path,
+        sizeBytes: facts.allocatedBytes,
+        ageMs: ageOf(facts, nowMs),
+        of: null,
+        reason,
+        key: null,
+        isAlive,
+      });
+    }
+  }
+  return items;
+}
+
+async function findLocks(store: Store, nowMs: number): Promise<Leftover[]> {
+  const locks = await factsIn(store, store.layout.locksFolder, (name) => name.endsWith(".lock"));
+  return locks.map(({ path, facts }) => {
+    const isAlive = isLockAlive(path);
+    const reason = isAlive ? "held by a running luci" : "its process is gone";
+    return {
+      kind: "lock",
+      path,
+      sizeBytes: facts.allocatedBytes,
+      ageMs: ageOf(facts, nowMs),
+      of: null,
+      reason,
+      key: null,
+      isAlive,
+    };
+  });
+}
+
+/** Deletes one leftover, unless a running luci has taken it meanwhile. Answers whether it is gone. */
+export async function deleteLeftover(store: Store, item: Leftover): Promise<boolean> {
+  if (item.kind === "lock") return deleteLock(item.path);
+  if (item.key === null) return store.files.remove(item.path);
+  await store.files.makeFolder(store.layout.locksFolder);
+  const lock = await tryLock(lockPath(store.layout, item.key));
+  if (!("release" in lock)) return false;
+  try {
+    await store.files.remove(journalPath(store.layout, item.key));
+    return await store.files.remove(item.path);
+  } finally {
+    lock.release();
+  }
+}
+
+/** Taking a dead lock and letting go of it removes it, and cannot remove a living one. */
+async function deleteLock(path: string): Promise<boolean> {
+  const lock = await tryLock(path);
+  if (!("release" in lock)) return false;
+  lock.release();
+  return true;
+}

@@ -1,0 +1,62 @@
+// Taking an unfinished file into possession: by rename, so that two processes can never both write it,
+// even where flock lies. What a dead process left is taken over; what a living one owns is not touched.
+
+import { join } from "node:path";
+import { LuciError } from "../domain/errors.ts";
+import { isTagAlive, ownIdentity, ownerTag } from "../platform/machine.ts";
+import { type OpenFile } from "../platform/files.ts";
+import { parsePartialName, partialFileName } from "./layout.ts";
+import type { Store } from "./store.ts";
+
+/** A data file that is ours: nobody else may write it. */
+export interface Claim {
+  readonly path: string;
+  readonly file: OpenFile;
+  /** Whether it was made just now, empty. */
+  readonly fresh: boolean;
+}
+
+/** Takes the key's data file, or makes an empty one. @throws E_LOCKED while a living process owns it */
+export async function claimPartial(store: Store, key: string): Promise<Claim> {
+  const folder = store.layout.partialsFolder;
+  await store.files.makeFolder(folder);
+  const own = join(folder, partialFileName({ key, tag: ownerTag(ownIdentity()) }));
+  for (const name of await candidates(store, key)) {
+    if (!(await store.files.rename(join(folder, name), own))) continue;
+    const file = await store.files.open(own, "update");
+    if ((await file.facts()).links === 1) return { path: own, file, fresh: false };
+    // A publish that died between link and unlink: these bytes are an installed file now, leave them alone.
+    await file.close();
+    await store.files.remove(own);
+  }
+  return { path: own, file: await store.files.open(own, "create"), fresh: true };
+}
+
+async function candidates(store: Store, key: string): Promise<string[]> {
+  const names: string[] = [];
+  for (const name of await store.files.list(store.layout.partialsFolder)) {
+    const parsed = parsePartialName(name);
+    if (parsed?.key !== key) continue;
+    if (parsed.tag !== null && (await isOwned(store, { name, tag: parsed.tag }))) {
+      throw new LuciError(
+        "E_LOCKED",
+        `another process (pid ${parsed.tag.split(".")[0]}) is writing this file`,
+      );
+    }
+    names.push(name);
+  }
+  // What was put at rest in order comes first.
+  return names.toSorted((a, b) => a.length - b.length);
+}
+
+async function isOwned(store: Store, owned: { name: string; tag: string }): Promise<boolean> {
+  const facts = await store.files.facts(join(store.layout.partialsFolder, owned.name));
+  if (!facts || owned.tag === ownerTag(ownIdentity())) return false;
+  return isTagAlive(owned.tag, { lastSignMs: facts.modifiedMs, nowMs: Date.now() });
+}
+
+/** Puts a claimed data file back under its plain name, for whoever continues. */
+export async function unclaimPartial(store: Store, claim: { path: string; key: string }): Promise<void> {
+  const rest = join(store.layout.partialsFolder, partialFileName({ key: claim.key, tag: null }));
+  await store.files.rename(claim.path, rest);
+}

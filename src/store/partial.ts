@@ -1,0 +1,254 @@
+// An unfinished file: sparse data written at its offsets, the journal of what is durable, the hash behind it.
+// Invariant: the journal claims only what fdatasync returned for; the final name appears only through `seal`.
+
+import { LuciError } from "../domain/errors.ts";
+import type { Partial } from "../domain/partial.ts";
+import type { PlanFile, Validator } from "../domain/plan.ts";
+import {
+  type Range,
+  addRange,
+  frontierBytes,
+  missingRanges,
+  subtractRange,
+  totalSize,
+} from "../domain/range.ts";
+import { PIECE_BYTES } from "../platform/hash.ts";
+import { Checkpointer } from "./checkpointer.ts";
+import { type Digests, FrontierHash } from "./frontier-hash.ts";
+import { type Believed, believeJournal, formatJournal, makeJournal, readJournal } from "./journal.ts";
+import { journalPath, partialKey } from "./layout.ts";
+import { type Claim, claimPartial, unclaimPartial } from "./partial-claim.ts";
+import type { Store } from "./store.ts";
+import { compareVersion } from "./version.ts";
+
+export interface PartialOptions {
+  readonly file: PlanFile;
+  /** For people: "model · file". */
+  readonly label: string;
+  /** Forget what an earlier run left. */
+  readonly fresh: boolean;
+  /** Said once when the partial starts again from nothing, with the reason. */
+  onRestart(reason: string): void;
+}
+
+/** Opens a file's partial, taking over what an interrupted run left. @throws E_LOCKED while another process owns it */
+export async function openPartial(store: Store, options: PartialOptions): Promise<StorePartial> {
+  const key = partialKey(options.file);
+  const claim = await claimPartial(store, key);
+  try {
+    const partial = new StorePartial(store, { ...options, key, claim });
+    await partial.load();
+    return partial;
+  } catch (error) {
+    await claim.file.close().catch(() => undefined);
+    throw error;
+  }
+}
+
+export class StorePartial implements Partial {
+  readonly #store: Store;
+  readonly #options: PartialOptions & { key: string; claim: Claim };
+  #sizeBytes: number | null;
+  #etag: string | null = null;
+  #asked = false;
+  #written: Range[] = [];
+  #hash: FrontierHash | null = null;
+  readonly #checkpointer = new Checkpointer(() => this.#saveJournal());
+
+  constructor(store: Store, options: PartialOptions & { key: string; claim: Claim }) {
+    this.#store = store;
+    this.#options = options;
+    this.#sizeBytes = options.file.sizeBytes;
+  }
+
+  get sizeBytes(): number | null {
+    return this.#sizeBytes;
+  }
+
+  get doneBytes(): number {
+    return totalSize(this.#written);
+  }
+
+  get hashedBytes(): number {
+    return this.#hash?.hashedBytes ?? 0;
+  }
+
+  /** Where the data lies, for people. */
+  get path(): string {
+    return this.#options.claim.path;
+  }
+
+  get pieces(): readonly (string | null)[] {
+    return this.#hash?.pieces ?? [];
+  }
+
+  /** Believes the journal as far as it proves itself, and starts the hash. */
+  async load(): Promise<void> {
+    const { claim, fresh } = this.#options;
+    const journal = fresh || claim.fresh ? null : await readJournal(this.#store, this.#options.key);
+    const facts = await claim.file.facts();
+    const believed = journal && believeJournal(journal, { facts, sizeBytes: this.#sizeBytes });
+    if (!journal || !believed) {
+      if (facts.sizeBytes > 0) await claim.file.truncate(0);
+      return this.#startHash({ checkpoint: null, expected: [] });
+    }
+    this.#written = believed.written;
+    this.#sizeBytes ??= journal.sizeBytes;
+    this.#etag = journal.etag;
+    this.#startHash(believed);
+  }
+
+  missing(): Range[] {
+    return this.#sizeBytes === null ? [] : missingRanges(this.#written, this.#sizeBytes);
+  }
+
+  async write(offsetBytes: number, chunks: readonly Uint8Array[]): Promise<void> {
+    const sizeBytes = chunks.reduce((sum, chunk) => sum + chunk.length, 0);
+    await this.#checkpointer.during(sizeBytes, async () => {
+      await this.#options.claim.file.write(offsetBytes, chunks);
+      this.#written = addRange(this.#written, { startBytes: offsetBytes, endBytes: offsetBytes + sizeBytes });
+    });
+    this.#advanceHash();
+  }
+
+  pin(validator: Validator): "same" | "other" {
+    const known = {
+      hasBytes: this.#written.length > 0,
+      sizeBytes: this.#sizeBytes,
+      etag: this.#etag,
+      asked: this.#asked,
+    };
+    const verdict = compareVersion(this.#options.file, known, validator);
+    if (verdict === "other") return verdict;
+    this.#asked = true;
+    this.#etag = validator.etag;
+    this.#sizeBytes ??= validator.sizeBytes;
+    this.#advanceHash();
+    return verdict;
+  }
+
+  async restart(reason: string): Promise<void> {
+    this.#options.onRestart(reason);
+    await this.#checkpointer.stop();
+    this.#checkpointer.reset();
+    this.#hash?.close();
+    this.#written = [];
+    this.#sizeBytes = this.#options.file.sizeBytes;
+    this.#etag = null;
+    this.#asked = false;
+    await this.#store.files.remove(journalPath(this.#store.layout, this.#options.key));
+    await this.#options.claim.file.truncate(0);
+    this.#startHash({ checkpoint: null, expected: [] });
+  }
+
+  end(sizeBytes: number): void {
+    this.#sizeBytes = sizeBytes;
+    this.#advanceHash();
+  }
+
+  async settle(signal: AbortSignal): Promise<void> {
+    if (this.#sizeBytes !== null && this.missing().length === 0) await this.#hash?.finish(signal);
+  }
+
+  /** The digests of the whole file as it is on disk. @throws E_INTERNAL when bytes are missing */
+  async digests(signal: AbortSignal): Promise<Digests> {
+    const digests = this.missing().length === 0 ? await this.#hash?.finish(signal) : null;
+    if (!digests) throw new LuciError("E_INTERNAL", `${this.path}: sealed before it was whole`);
+    return digests;
+  }
+
+  /** Makes the data durable for good; the journal no longer matters after this. */
+  async sync(): Promise<void> {
+    await this.#checkpointer.stop();
+    await this.#options.claim.file.sync();
+  }
+
+  /** Lets go with everything kept for the next run. */
+  async release(): Promise<void> {
+    this.#hash?.close();
+    try {
+      if (this.#checkpointer.isDue) await this.#checkpointer.now();
+    } finally {
+      await this.#close();
+      const { key, claim } = this.#options;
+      if (this.doneBytes > 0) await unclaimPartial(this.#store, { path: claim.path, key });
+      else await this.#store.files.remove(claim.path);
+    }
+  }
+
+  /** Lets go after the data file got its final name: only the journal is left to remove. */
+  async finishPublished(): Promise<void> {
+    this.#hash?.close();
+    await this.#close();
+    await this.#store.files.remove(journalPath(this.#store.layout, this.#options.key));
+  }
+
+  /** Deletes every byte. The journal goes first: data without a journal is worth nothing to the next run. */
+  async discard(): Promise<void> {
+    this.#hash?.close();
+    await this.#close();
+    await this.#store.files.remove(journalPath(this.#store.layout, this.#options.key));
+    await this.#store.files.remove(this.#options.claim.path);
+  }
+
+  #startHash({ checkpoint, expected }: Pick<Believed, "checkpoint" | "expected">): void {
+    this.#hash = new FrontierHash({
+      checkpoint,
+      expected,
+      pool: this.#store.hashes,
+      path: this.#options.claim.path,
+      choice: this.#store.hasher,
+      sizeBytes: this.#sizeBytes,
+      presentBytes: frontierBytes(this.#written),
+      gitBlob: this.#options.file.digest?.algorithm === "git-sha1",
+      onBadPiece: (piece) => this.#dropPiece(piece),
+    });
+    this.#advanceHash();
+  }
+
+  #advanceHash(): void {
+    this.#hash?.advance(frontierBytes(this.#written), this.#sizeBytes);
+  }
+
+  #dropPiece(piece: number): void {
+    const startBytes = piece * PIECE_BYTES;
+    this.#written = subtractRange(this.#written, { startBytes, endBytes: startBytes + PIECE_BYTES });
+  }
+
+  async #saveJournal(): Promise<void> {
+    const { claim, key, label } = this.#options;
+    // Taken before the data is made durable: what is written meanwhile is not claimed.
+    const durable = this.#written;
+    const checkpoint = this.#hash?.checkpoint ?? null;
+    const pieces = [...this.pieces];
+    await claim.file.datasync();
+    await this.#assertOwned();
+    const facts = await claim.file.facts();
+    const journal = makeJournal({
+      key,
+      label,
+      sizeBytes: this.#sizeBytes,
+      etag: this.#etag,
+      durable,
+      pieces,
+      checkpoint,
+      facts,
+    });
+    await this.#store.files.replaceText(
+      journalPath(this.#store.layout, this.#options.key),
+      formatJournal(journal),
+    );
+  }
+
+  /** Another process that took us for dead owns the data now; ours must not write a journal for it. */
+  async #assertOwned(): Promise<void> {
+    const named = await this.#store.files.facts(this.#options.claim.path);
+    if (named) return;
+    throw new LuciError("E_LOCKED", `${this.#options.label}: another process took this download over`);
+  }
+
+  async #close(): Promise<void> {
+    await this.#checkpointer.stop();
+    await this.#options.claim.file.close();
+  }
+}

@@ -1,0 +1,90 @@
+// Where a plan's files go below the models folder, and making the folders on the way without following links.
+
+import { createHash } from "node:crypto";
+import { join } from "node:path";
+import { LuciError } from "../domain/errors.ts";
+import type { Plan, PlanFile } from "../domain/plan.ts";
+import { PRIVATE_NAME } from "./layout.ts";
+import type { Manifest, ManifestFile } from "./manifest.ts";
+import type { Store } from "./store.ts";
+
+/** A plan's file with its place: `path` is relative to the models folder, with forward slashes. */
+export interface Placement {
+  readonly file: PlanFile;
+  readonly path: string;
+}
+
+export interface PlacedPlan {
+  readonly folder: string | null;
+  readonly placements: readonly Placement[];
+}
+
+/**
+ * Gives every file of a plan its place. A place that another model holds with other content is not
+ * taken: the plan moves aside, to names that carry its revision or digest.
+ */
+export function placePlan(plan: Plan, manifests: readonly Manifest[]): PlacedPlan {
+  const others = manifests.filter((manifest) => manifest.name !== plan.name);
+  const taken = new Map(
+    others.flatMap((manifest) => manifest.files.map((file) => [file.path.toLowerCase(), file] as const)),
+  );
+  const plain = place(plan, "");
+  const clashes = plain.placements.some(({ file, path }) => {
+    const holder = taken.get(path.toLowerCase());
+    return holder !== undefined && !isSameContent(file, holder);
+  });
+  return clashes ? place(plan, `@${markOf(plan)}`) : plain;
+}
+
+function place(plan: Plan, mark: string): PlacedPlan {
+  const folder = plan.folder === null ? null : `${plan.folder}${mark}`;
+  const placements = plan.files.map((file) => {
+    const path = folder === null ? withMark(file.path, mark) : `${folder}/${file.path}`;
+    if (path.split("/")[0]?.toLowerCase() === PRIVATE_NAME) {
+      throw new LuciError("E_UNSAFE_PATH", `the source names a file inside luci's own folder: ${file.path}`);
+    }
+    return { file, path };
+  });
+  return { folder, placements };
+}
+
+function withMark(path: string, mark: string): string {
+  const dot = path.lastIndexOf(".");
+  return dot > 0 ? `${path.slice(0, dot)}${mark}${path.slice(dot)}` : `${path}${mark}`;
+}
+
+function markOf(plan: Plan): string {
+  return (plan.revision ?? plan.files[0]?.digest?.hex)?.slice(0, 8) ?? digestMark(plan.ref);
+}
+
+/** Eight digits that tell a text from others. */
+export function digestMark(text: string): string {
+  return createHash("sha256").update(text).digest("hex").slice(0, 8);
+}
+
+/** Whether an installed file is what a plan asks for, as far as their digests tell. */
+export function isSameContent(file: PlanFile, installed: ManifestFile): boolean {
+  if (file.digest?.algorithm === "sha256") return file.digest.hex === installed.sha256;
+  if (file.digest?.algorithm === "git-sha1") return file.digest.hex === installed.gitSha1;
+  return JSON.stringify(file.origin) === JSON.stringify(installed.origin);
+}
+
+/** Makes the folders above a place, refusing links: a link could lead out of the models folder. */
+export async function makePlace(store: Store, path: string): Promise<void> {
+  const parents = path.split("/").slice(0, -1);
+  for (let depth = 1; depth <= parents.length; depth += 1) {
+    const folder = join(store.layout.modelsFolder, ...parents.slice(0, depth));
+    const facts = await store.files.facts(folder);
+    if (facts === null) break;
+    if (facts.kind !== "folder") {
+      throw new LuciError(
+        "E_UNSAFE_PATH",
+        `${folder}: a ${facts.kind} stands where a model's folder should be`,
+        {
+          hint: "Move it away, or choose another models folder with --dir",
+        },
+      );
+    }
+  }
+  await store.files.makeFolder(join(store.layout.modelsFolder, ...parents));
+}

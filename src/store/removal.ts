@@ -1,0 +1,131 @@
+// Taking an installed model away: plan, then execute. The record is set aside first, so that no record
+// ever names a file that is gone; a removal that was killed is finished by cleanup.
+
+import { dirname, join } from "node:path";
+import { LuciError } from "../domain/errors.ts";
+import type { Leftover } from "./leftovers.ts";
+import { manifestFileName } from "./layout.ts";
+import { type Manifest, type Records, installedPath, parseManifest } from "./manifest.ts";
+import type { Store } from "./store.ts";
+
+const TOMBSTONE = ".removing";
+const MAX_TOMBSTONE_BYTES = 64 * 1024 * 1024;
+
+export interface RemovalPlan {
+  readonly manifests: readonly Manifest[];
+  /** Files that go, absolute. */
+  readonly files: readonly { readonly path: string; readonly sizeBytes: number }[];
+  /** Files that stay because another model uses them, absolute. */
+  readonly shared: readonly string[];
+}
+
+/** While a record cannot be read, nobody knows what the files belong to. @throws E_DAMAGED */
+export function assertRecordsReadable(records: Records): void {
+  const [bad] = records.unreadable;
+  if (!bad) return;
+  throw new LuciError(
+    "E_DAMAGED",
+    `${bad.path}: this record cannot be read (${bad.reason}), so nothing is deleted`,
+    {
+      hint: "Move that file away and install its model again, which costs no download",
+    },
+  );
+}
+
+/** What would go with these models. Pure. @throws E_DAMAGED while any record is unreadable */
+export function planRemoval(store: Store, records: Records, doomed: readonly Manifest[]): RemovalPlan {
+  assertRecordsReadable(records);
+  const names = new Set(doomed.map((manifest) => manifest.name));
+  const needed = new Set(
+    records.manifests
+      .filter((manifest) => !names.has(manifest.name))
+      .flatMap((manifest) => manifest.files.map((file) => file.path)),
+  );
+  const files = [
+    ...new Map(doomed.flatMap((manifest) => manifest.files).map((file) => [file.path, file])).values(),
+  ];
+  return {
+    manifests: doomed,
+    files: files
+      .filter((file) => !needed.has(file.path))
+      .map((file) => ({ path: installedPath(store, file), sizeBytes: file.sizeBytes })),
+    shared: files.filter((file) => needed.has(file.path)).map((file) => installedPath(store, file)),
+  };
+}
+
+/** Executes a plan once: records aside, files away, empty folders away, records away. */
+export async function executeRemoval(store: Store, plan: RemovalPlan): Promise<number> {
+  const { files, layout } = store;
+  const records = plan.manifests.map((manifest) =>
+    join(layout.manifestsFolder, manifestFileName(manifest.name)),
+  );
+  for (const record of records) await files.rename(record, `${record}${TOMBSTONE}`);
+  await files.syncFolder(layout.manifestsFolder);
+  let freedBytes = 0;
+  for (const file of plan.files) {
+    if (await files.remove(file.path)) freedBytes += file.sizeBytes;
+    await removeEmptyParents(store, file.path);
+  }
+  for (const record of records) await files.remove(`${record}${TOMBSTONE}`);
+  return freedBytes;
+}
+
+/** Removes folders that became empty, up to the models folder. */
+export async function removeEmptyParents(store: Store, path: string): Promise<void> {
+  for (
+    let folder = dirname(path);
+    folder.startsWith(`${store.layout.modelsFolder}/`);
+    folder = dirname(folder)
+  ) {
+    if (!(await store.files.removeEmptyFolder(folder))) return;
+  }
+}
+
+/** Files of removals that were killed half-way, and their set-aside records. */
+export async function findTombstones(store: Store, nowMs: number): Promise<Leftover[]> {
+  const { files, layout } = store;
+  const items: Leftover[] = [];
+  const names = await files.list(layout.manifestsFolder);
+  const tombstones = names.filter((name) => name.endsWith(TOMBSTONE));
+  const needed = tombstones.length > 0 ? await neededPaths(store, names) : new Set<string>();
+  for (const name of tombstones) {
+    const path = join(layout.manifestsFolder, name);
+    const manifest = parseManifest((await files.readText(path, { maxBytes: MAX_TOMBSTONE_BYTES })) ?? "");
+    const common = {
+      kind: "orphan",
+      of: manifest.name,
+      reason: "left by a removal that was killed",
+      key: null,
+      isAlive: false,
+    } as const;
+    for (const file of manifest.files) {
+      const facts = needed.has(file.path) ? null : await files.facts(installedPath(store, file));
+      if (facts)
+        items.push({
+          ...common,
+          path: installedPath(store, file),
+          sizeBytes: facts.allocatedBytes,
+          ageMs: nowMs - facts.modifiedMs,
+        });
+    }
+    const facts = await files.facts(path);
+    items.push({
+      ...common,
+      path,
+      sizeBytes: facts?.allocatedBytes ?? 0,
+      ageMs: nowMs - (facts?.modifiedMs ?? nowMs),
+    });
+  }
+  return items;
+}
+
+async function neededPaths(store: Store, names: readonly string[]): Promise<Set<string>> {
+  const needed = new Set<string>();
+  for (const name of names.filter((candidate) => candidate.endsWith(".json"))) {
+    const text = await store.files.readText(join(store.layout.manifestsFolder, name), {
+      maxBytes: MAX_TOMBSTONE_BYTES,
+    });
+    for (const file of parseManifest(text ?? "").files) needed.add(file.path);
+  }
+  return needed;
+}

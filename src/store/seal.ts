@@ -1,0 +1,90 @@
+// The only way to a final name: hash of what is on disk, look at the content, fsync, rename, fsync of the folder.
+
+import { dirname } from "node:path";
+import { LuciError } from "../domain/errors.ts";
+import type { Digest } from "../domain/plan.ts";
+import type { Digests } from "./frontier-hash.ts";
+import { inspectFile } from "./inspect.ts";
+import { type ManifestFile, installedPath } from "./manifest.ts";
+import type { StorePartial } from "./partial.ts";
+import { type Placement, makePlace } from "./place.ts";
+import type { Store } from "./store.ts";
+
+export interface SealOptions {
+  readonly placement: Placement;
+  /** A file that stands at the final name is replaced: it is damaged, or the user said so. */
+  readonly replace: boolean;
+  readonly allowUnsafe: boolean;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Gives a whole partial its final name, durably.
+ * @throws E_DIGEST when the bytes on disk are not the published ones; E_UNSAFE_FILE, E_MALFORMED for its
+ * content; E_DAMAGED when an unknown file stands in its place
+ */
+export async function sealPartial(
+  store: Store,
+  partial: StorePartial,
+  options: SealOptions,
+): Promise<ManifestFile> {
+  const { placement, signal } = options;
+  const digests = await partial.digests(signal);
+  assertDigest(placement.file.path, { published: placement.file.digest, digests });
+  const sizeBytes = partial.sizeBytes ?? 0;
+  await inspectFile(store.files, partial.path, {
+    name: placement.file.path,
+    sizeBytes,
+    allowUnsafe: options.allowUnsafe,
+  });
+  signal.throwIfAborted();
+  await partial.sync();
+  const finalPath = installedPath(store, placement);
+  await makePlace(store, placement.path);
+  const moved = options.replace
+    ? await store.files.rename(partial.path, finalPath)
+    : await store.files.renameToFree(partial.path, finalPath);
+  if (!moved) throw strangerError(finalPath);
+  await store.files.syncFolder(dirname(finalPath));
+  const facts = await store.files.facts(finalPath);
+  await partial.finishPublished();
+  return {
+    ...recordOf(placement, digests),
+    sizeBytes,
+    modifiedNs: facts?.modifiedNs ?? "",
+    pieces: partial.pieces.map((mark) => mark ?? ""),
+  };
+}
+
+/** The part of a file's record that does not depend on how it came to be there. */
+export function recordOf(
+  placement: Placement,
+  digests: Digests,
+): Pick<ManifestFile, "path" | "sha256" | "gitSha1" | "authority" | "origin"> {
+  const { file, path } = placement;
+  const gitSha1 = file.digest?.algorithm === "git-sha1" ? digests.gitSha1 : null;
+  return { path, sha256: digests.sha256, gitSha1, authority: file.authority, origin: file.origin };
+}
+
+/** Whether digests of a file on disk are the published one; true where none was published. */
+export function matchesDigest(published: Digest | null, digests: Digests): boolean {
+  if (published === null) return true;
+  return published.hex === (published.algorithm === "sha256" ? digests.sha256 : digests.gitSha1);
+}
+
+function assertDigest(name: string, found: { published: Digest | null; digests: Digests }): void {
+  if (matchesDigest(found.published, found.digests)) return;
+  const wanted = found.published;
+  const got = wanted?.algorithm === "sha256" ? found.digests.sha256 : found.digests.gitSha1;
+  throw new LuciError(
+    "E_DIGEST",
+    `${name}: the bytes received have ${wanted?.algorithm} ${got?.slice(0, 12)}…, published is ${wanted?.hex.slice(0, 12)}…`,
+  );
+}
+
+/** What to say when something luci knows nothing of stands where a model should go. */
+export function strangerError(path: string): LuciError {
+  return new LuciError("E_DAMAGED", `${path}: a file of that name is there already and is not this model`, {
+    hint: "Move it away, or replace it with --force",
+  });
+}

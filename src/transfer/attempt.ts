@@ -1,0 +1,176 @@
+// One request for bytes of a file: judge the answer, stream the body into the partial. No retries here.
+
+import { LuciError } from "../domain/errors.ts";
+import type { Partial } from "../domain/partial.ts";
+import type { Located, Validator } from "../domain/plan.ts";
+import { type Range, rangeSize } from "../domain/range.ts";
+import type { Answer } from "../platform/http-answer.ts";
+import { statusError } from "../platform/http-errors.ts";
+import type { Http } from "../platform/http.ts";
+import type { Limiter } from "./limiter.ts";
+import { missingParts } from "./span.ts";
+
+/** Small writes cost more than the copy-free gathering of what the network brings. */
+const WRITE_BYTES = 1024 * 1024;
+
+export interface AttemptOptions {
+  readonly http: Http;
+  readonly located: Located;
+  /** What to ask for; null asks for the whole file. */
+  readonly range: Range | null;
+  readonly file: string;
+  readonly partial: Partial;
+  readonly limiter: Limiter;
+  readonly signal: AbortSignal;
+  validatorOf(answer: Answer): Validator;
+  /** The server accepted: others may follow. Called before the first byte is written. */
+  onAccepted(accepted: { ranges: boolean; answer: Answer }): void;
+  onBytes(sizeBytes: number): void;
+}
+
+/** Asks once and writes what comes. @throws LuciError for every answer that is not what was asked for */
+export async function runAttempt(options: AttemptOptions): Promise<void> {
+  const { http, located, range, signal } = options;
+  const answer = await http.open(located.url, {
+    headers: located.headers,
+    signal,
+    ...(range ? { range } : {}),
+  });
+  try {
+    if (answer.status === 206 && range) await receiveRange(answer, range, options);
+    else if (answer.status === 200) await receiveWhole(answer, options);
+    else if (answer.status === 416) receiveNothing(answer, options);
+    else throw unexpected(answer, options.file);
+  } finally {
+    await answer.discard();
+  }
+}
+
+function unexpected(answer: Answer, file: string): LuciError {
+  // What a redirect target refuses (a signature that ran out on the way) the origin may still grant.
+  if (answer.hops.length > 1 && [400, 401, 403, 404, 410].includes(answer.status)) {
+    return new LuciError("E_SERVER", `${file}: the server it was redirected to answered ${answer.status}`);
+  }
+  if (answer.status >= 400) return statusError(answer, { what: file });
+  return new LuciError(
+    "E_SERVER",
+    `${file}: the server answered ${answer.status}, which makes no sense here`,
+  );
+}
+
+async function receiveRange(answer: Answer, range: Range, options: AttemptOptions): Promise<void> {
+  const got = answer.contentRange;
+  const fits = got && got.startBytes === range.startBytes && got.endBytes <= range.endBytes;
+  if (!fits)
+    throw new LuciError(
+      "E_MALFORMED",
+      `${options.file}: the server sent another range than the one asked for`,
+    );
+  if (got.totalBytes === null && options.partial.sizeBytes === null) {
+    throw new LuciError(
+      "E_MALFORMED",
+      `${options.file}: the server sent a range without saying the whole size`,
+    );
+  }
+  accept(answer, { ranges: true, sizeBytes: got.totalBytes, options });
+  const receivedBytes = await pour(answer, { startBytes: got.startBytes, endBytes: got.endBytes, options });
+  if (receivedBytes < rangeSize(got)) throw endedEarly(options.file);
+}
+
+/** A 200 begins at byte 0 whatever was asked: written there, and only where bytes are missing. */
+async function receiveWhole(answer: Answer, options: AttemptOptions): Promise<void> {
+  accept(answer, { ranges: false, sizeBytes: answer.contentLengthBytes, options });
+  const { partial } = options;
+  const expectedBytes = partial.sizeBytes;
+  const endBytes = expectedBytes ?? Number.MAX_SAFE_INTEGER;
+  const receivedBytes = await pour(answer, { startBytes: 0, endBytes, options });
+  if (expectedBytes === null) partial.end(receivedBytes);
+  else if (receivedBytes < expectedBytes) throw endedEarly(options.file);
+}
+
+/** Nothing to send: only right for an empty file whose size nobody knew. */
+function receiveNothing(answer: Answer, options: AttemptOptions): void {
+  const totalBytes = answer.contentRange?.totalBytes ?? null;
+  if (totalBytes === 0 && options.partial.sizeBytes === null) return options.partial.end(0);
+  const has = totalBytes === null ? "" : `: it has ${totalBytes} bytes`;
+  throw new LuciError("E_SIZE", `${options.file}: the server refuses the range${has}`);
+}
+
+function accept(
+  answer: Answer,
+  accepted: { ranges: boolean; sizeBytes: number | null; options: AttemptOptions },
+): void {
+  const { options, ranges, sizeBytes } = accepted;
+  const said = options.validatorOf(answer);
+  const validators = [said, { ...said, sizeBytes: sizeBytes ?? said.sizeBytes }];
+  for (const validator of validators) {
+    if (options.partial.pin(validator) === "other") {
+      throw new LuciError("E_CHANGED", `${options.file}: it changed at its source`, { retryable: true });
+    }
+  }
+  options.onAccepted({ ranges, answer });
+}
+
+function endedEarly(file: string): LuciError {
+  return new LuciError("E_NETWORK", `${file}: the connection ended before all bytes had arrived`);
+}
+
+interface Pour {
+  readonly startBytes: number;
+  readonly endBytes: number;
+  readonly options: AttemptOptions;
+}
+
+/** Streams the body to its offsets and returns how much came; never writes past `endBytes`. */
+async function pour(answer: Answer, { startBytes, endBytes, options }: Pour): Promise<number> {
+  const { partial, limiter, signal } = options;
+  let gathered: Uint8Array[] = [];
+  let gatheredBytes = 0;
+  let offsetBytes = startBytes;
+  const flush = async (): Promise<void> => {
+    const chunks = gathered;
+    gathered = [];
+    gatheredBytes = 0;
+    await writeMissing(partial, { startBytes: offsetBytes, chunks });
+    offsetBytes += chunks.reduce((sum, chunk) => sum + chunk.length, 0);
+  };
+  try {
+    for await (const chunk of answer.body()) {
+      const roomBytes = endBytes - offsetBytes - gatheredBytes;
+      const wanted = chunk.length <= roomBytes ? chunk : chunk.subarray(0, roomBytes);
+      gathered.push(wanted);
+      gatheredBytes += wanted.length;
+      options.onBytes(wanted.length);
+      if (wanted.length < chunk.length) throw tooMuch(options.file);
+      await limiter.take(chunk.length, signal);
+      if (gatheredBytes >= WRITE_BYTES) await flush();
+    }
+  } finally {
+    // What arrived before a failure is worth keeping.
+    await flush();
+  }
+  return offsetBytes - startBytes;
+}
+
+function tooMuch(file: string): LuciError {
+  return new LuciError("E_SERVER", `${file}: the server sends more bytes than it announced`);
+}
+
+async function writeMissing(
+  partial: Partial,
+  run: { startBytes: number; chunks: Uint8Array[] },
+): Promise<void> {
+  const sizeBytes = run.chunks.reduce((sum, chunk) => sum + chunk.length, 0);
+  if (sizeBytes === 0) return;
+  const missing = partial.sizeBytes === null ? null : partial.missing();
+  const endBytes = run.startBytes + sizeBytes;
+  const allMissing =
+    missing?.some((gap) => gap.startBytes <= run.startBytes && gap.endBytes >= endBytes) ?? true;
+  if (allMissing) return partial.write(run.startBytes, run.chunks);
+  let startBytes = run.startBytes;
+  for (const bytes of run.chunks) {
+    for (const part of missingParts(missing ?? [], { startBytes, bytes }))
+      await partial.write(part.startBytes, [part.bytes]);
+    startBytes += bytes.length;
+  }
+}
