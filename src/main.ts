@@ -1,0 +1,220 @@
+// The front door: argv → request → command → result, with the face that tells of it, the signals that end
+// it, and the only process.exit. What is loaded is what the request needs.
+
+import type { Command, Front, Input } from "./cli/command.ts";
+import { LuciError, reportError, toLuciError } from "./domain/errors.ts";
+import type { Emit } from "./domain/events.ts";
+import { redactText } from "./domain/redact.ts";
+import type { PartialsPolicy } from "./domain/settings.ts";
+import { onStopSignal, SIGNAL_EXITS, type StopSignal } from "./platform/signals.ts";
+import type { Face } from "./ui/face-types.ts";
+
+/** How long an interrupted run may take to put its partials in order. */
+const WIND_DOWN_MS: Readonly<Record<PartialsPolicy, number>> = { resume: 900, delete: 10_000 };
+const DEFAULT_COLUMNS = 80;
+/** Where a compiled program finds itself: inside its own executable. */
+const EMBEDDED = /^(?:\/\$bunfs\/|[A-Z]:[\\/]~BUN[\\/])/;
+
+/** One run of luci, from its first word to its last. */
+interface Run {
+  readonly argv: readonly string[];
+  readonly controller: AbortController;
+  /** Null until somebody has something to say. */
+  face: Face | null;
+  /** What the command was given; null until it is understood. */
+  input: Input | null;
+  partials: PartialsPolicy;
+  /** Set by the first failure: later ones are its echoes. */
+  failed: boolean;
+  /** The command is done; what is left is telling of it. */
+  ended: boolean;
+}
+
+async function main(argv: readonly string[]): Promise<void> {
+  // Bun would print every request with its Authorization header.
+  delete process.env["BUN_CONFIG_VERBOSE_FETCH"];
+  const controller = new AbortController();
+  const run: Run = {
+    argv,
+    controller,
+    face: null,
+    input: null,
+    partials: "resume",
+    failed: false,
+    ended: false,
+  };
+  watch(run);
+  try {
+    await answer(run);
+  } catch (thrown) {
+    await fail(run, thrown);
+  }
+  await close(run);
+}
+
+async function answer(run: Run): Promise<void> {
+  if (run.argv.length === 1 && (run.argv[0] === "--version" || run.argv[0] === "-V")) {
+    // Asked by scripts, again and again: nothing else is loaded.
+    return printPage((await import("./cli/version.ts")).versionLine());
+  }
+  const { readRequest } = await import("./cli/request.ts");
+  const request = await readRequest(run.argv);
+  if (request.kind === "page") return printPage(request.text);
+  const { command, input } = request;
+  run.input = input;
+  const { VERSION: version } = await import("./cli/version.ts");
+  const face = await faceOf(run);
+  const emit = numberedEmit(face);
+  emit({ type: "run.started", command: command.name, version });
+  const { result, error } = await command.run(input, openFront(run, { command, input, emit, version }));
+  run.ended = true;
+  emit({ type: "result", result });
+  if (error === null) return;
+  process.exitCode = error.exit;
+  face.error(error);
+}
+
+interface Scene {
+  readonly command: Command;
+  readonly input: Input;
+  readonly emit: Emit;
+  readonly version: string;
+}
+
+function openFront(run: Run, { command, input, emit, version }: Scene): Front {
+  const { signal } = run.controller;
+  const script = process.argv[1] ?? "";
+  return {
+    version,
+    executable: EMBEDDED.test(script) ? [process.execPath] : [process.execPath, script],
+    emit,
+    signal,
+    interactive: isTerminal() && process.stdin.isTTY && !input.on("json"),
+    ask: async (question, options) => (await faceOf(run)).ask(question, { ...options, signal }),
+    context: async () => {
+      const [{ settingsOf }, { createContext }] = await Promise.all([
+        import("./cli/settings.ts"),
+        import("./app/context.ts"),
+      ]);
+      const settings = await settingsOf(input, { emit, network: command.network });
+      run.partials = settings.partials;
+      return createContext({ settings, emit, signal, version });
+    },
+  };
+}
+
+/** Numbers and dates events; the result is the last. */
+function numberedEmit(face: Face): Emit {
+  let seq = 0;
+  let ended = false;
+  return (body) => {
+    if (ended) return;
+    ended = body.type === "result";
+    seq += 1;
+    face.emit({ v: 1, seq, atMs: Date.now(), ...body });
+  };
+}
+
+/** The run's face, opened on first need; where the command line was not understood, `--json` counts all the same. */
+async function faceOf(run: Run): Promise<Face> {
+  const [{ createFace }, { mentions }] = await Promise.all([
+    import("./ui/face.ts"),
+    import("./cli/command-line.ts"),
+  ]);
+  run.face ??= createFace({
+    stdout: process.stdout,
+    stderr: process.stderr,
+    json: run.input?.on("json") ?? mentions(run.argv, "--json"),
+    quiet: run.input?.on("quiet") ?? mentions(run.argv, "--quiet", "-q"),
+    color: process.stderr.isTTY && !process.env["NO_COLOR"] && process.env["TERM"] !== "dumb",
+    isTTY: isTerminal(),
+    columns: process.stderr.columns ?? DEFAULT_COLUMNS,
+    // Nobody listens any more: like a terminal that was closed.
+    onReaderGone: () => run.ended || stop(run, "SIGHUP"),
+  });
+  return run.face;
+}
+
+/** Whether standard error is a terminal with a person in front of it. */
+function isTerminal(): boolean {
+  return process.stderr.isTTY && !process.env["CI"] && process.env["TERM"] !== "dumb";
+}
+
+/** Prints a page and loads nothing for it: opening process.stdout alone takes longer than all the rest. */
+async function printPage(text: string): Promise<void> {
+  try {
+    await Bun.write(Bun.stdout, `${text}\n`);
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    // A reader that has seen enough (`luci --help | head -1`) is no failure.
+    if (code !== "EPIPE")
+      throw new LuciError("E_IO", `Could not write the output: ${message}`, { cause: error });
+  }
+}
+
+/** Listens for what may end a run from outside, and for what nobody caught. */
+function watch(run: Run): void {
+  onStopSignal((signal) => stop(run, signal));
+  const crash = (thrown: unknown): void => {
+    if (isEcho(run.controller.signal, thrown)) return;
+    void fail(run, thrown);
+    run.controller.abort(toLuciError(thrown));
+    leaveAfter(run, WIND_DOWN_MS.resume);
+  };
+  process.on("uncaughtException", crash);
+  process.on("unhandledRejection", crash);
+}
+
+/** Whether an error is only the interrupt, seen by a promise that nobody waits for any more. */
+function isEcho(signal: AbortSignal, thrown: unknown): boolean {
+  return (
+    signal.aborted && (thrown === signal.reason || (thrown instanceof Error && thrown.name === "AbortError"))
+  );
+}
+
+/** The first signal asks the run to wind down, the second ends it. */
+function stop(run: Run, signal: StopSignal): void {
+  const exit = SIGNAL_EXITS[signal];
+  if (run.controller.signal.aborted) return leave(run, exit);
+  process.exitCode = exit;
+  run.controller.abort(new LuciError("E_INTERRUPTED", `Interrupted (${signal})`, { exit }));
+  leaveAfter(run, WIND_DOWN_MS[run.partials]);
+}
+
+/** However long the winding down takes: a run that was told to end ends. */
+function leaveAfter(run: Run, waitMs: number): void {
+  const end = (): void => {
+    if (!run.failed) run.face?.error(reportError(run.controller.signal.reason));
+    leave(run, Number(process.exitCode ?? 1));
+  };
+  setTimeout(end, waitMs).unref();
+}
+
+function leave(run: Run, exit: number): never {
+  // Its first half runs at once and gives the terminal back; the rest is not waited for.
+  run.face?.close().catch(() => undefined);
+  process.exit(exit);
+}
+
+/** Says the first failure of a run and sets its exit code. */
+async function fail(run: Run, thrown: unknown): Promise<void> {
+  if (run.failed) return;
+  run.failed = true;
+  const { code, message, hint, exit } = toLuciError(thrown);
+  process.exitCode = exit;
+  const face = await faceOf(run);
+  if (code !== "E_INTERNAL") return face.error({ code, message, hint, exit });
+  const stack = thrown instanceof Error ? thrown.stack : undefined;
+  face.error({ code, message: redactText(message), hint, exit }, redactText(stack ?? ""));
+}
+
+async function close(run: Run): Promise<void> {
+  try {
+    await run.face?.close();
+  } catch (thrown) {
+    // The face has told it: what was asked for did not reach its reader.
+    process.exitCode = toLuciError(thrown).exit;
+  }
+}
+
+void main(process.argv.slice(2));

@@ -1,0 +1,124 @@
+// The face for people: progress while it lasts, then data on standard output and words on standard error.
+
+import type { ErrorReport } from "../domain/errors.ts";
+import type { LuciEvent } from "../domain/events.ts";
+import { NO_PROGRESS, reduceProgress } from "../domain/progress.ts";
+import type { CommandResult } from "../domain/results.ts";
+import { escapeText } from "../domain/text.ts";
+import { createBars } from "./bars.ts";
+import { createSilence, type Display } from "./display.ts";
+import type { AskOptions, Face, FaceOptions } from "./face-types.ts";
+import { createLines } from "./lines.ts";
+import { createMessages } from "./messages.ts";
+import type { Output } from "./output.ts";
+import { confirm } from "./prompt.ts";
+import { cleanupLines } from "./render-disk.ts";
+import { renderError } from "./render-error.ts";
+import { renderInterrupted } from "./render-interrupt.ts";
+import { renderResult } from "./render-result.ts";
+import { createPaint, type Style } from "./style.ts";
+
+export interface HumanOptions extends FaceOptions {
+  readonly outputs: { readonly stdout: Output; readonly stderr: Output };
+}
+
+export interface Human extends Omit<Face, "close"> {
+  /** Clears what is drawn and answers open questions. */
+  stop(): void;
+}
+
+/** The face for people, on a terminal or in a log. */
+export function createHuman(options: HumanOptions): Human {
+  const display = createDisplay(options);
+  const asking = createAsking(options, display);
+  const paint = createPaint(options.color);
+  const messages = createMessages({ say: display.say, confirm: asking.ask, paint, quiet: options.quiet });
+  const told = new Set<string>();
+  let progress = NO_PROGRESS;
+
+  const conclude = (result: CommandResult) => {
+    display.stop();
+    const { data } = renderResult(result, dataStyleOf(options));
+    if (!(result.command === "cleanup" && asking.hasShownPlan())) options.outputs.stdout.write(textOf(data));
+    const words = renderResult(result, { paint, columns: options.stderr.columns ?? options.columns });
+    for (const line of words.details) messages.log(line);
+    for (const failure of words.failures) messages.error(failure);
+    for (const line of words.summary) messages.log(line);
+    for (const report of reportsIn(result)) told.add(keyOf(report));
+  };
+  return {
+    ask: asking.ask,
+    emit(event) {
+      progress = reduceProgress(progress, event);
+      display.show(event, progress);
+      if (event.type === "notice") messages[event.level === "warn" ? "warn" : "log"](noticeOf(event));
+      if (event.type === "result") conclude(event.result);
+      if (event.type !== "interrupted") return;
+      display.stop();
+      options.outputs.stderr.write(textOf(renderInterrupted(event)));
+      told.add("E_INTERRUPTED");
+    },
+    error(report, stack) {
+      if (told.has(report.code) || told.has(keyOf(report))) return;
+      display.stop();
+      messages.error(renderError(report, { paint, stack }));
+    },
+    stop() {
+      asking.stop();
+      display.stop();
+    },
+  };
+}
+
+function createDisplay({ quiet, isTTY, stderr: stream, outputs, color, columns }: HumanOptions): Display {
+  const { write } = outputs.stderr;
+  if (quiet) return createSilence(write);
+  return isTTY ? createBars({ stream, write, paint: createPaint(color), columns }) : createLines(write);
+}
+
+/** Questions, and whether one of them has shown the plan of a cleanup. */
+function createAsking(options: HumanOptions, display: Display) {
+  const { stdout, stderr } = options.outputs;
+  const closing = new AbortController();
+  let planShown = false;
+  const ask = async (question: string, { items, signal }: AskOptions = {}) => {
+    if (!options.isTTY) return false;
+    display.pause();
+    if (items !== undefined) {
+      stdout.write(textOf(cleanupLines(items, dataStyleOf(options))));
+      planShown = true;
+    }
+    const answer = await confirm(escapeText(question, { multiline: true }), {
+      stdin: options.stdin ?? process.stdin,
+      write: stderr.write,
+      signal: signal === undefined ? closing.signal : AbortSignal.any([closing.signal, signal]),
+    });
+    display.resume();
+    return answer;
+  };
+  return { ask, hasShownPlan: () => planShown, stop: () => closing.abort() };
+}
+
+/** Data that goes into a file or a pipe is never coloured. */
+function dataStyleOf({ color, stdout, columns }: HumanOptions): Style {
+  return { paint: createPaint(color && stdout.isTTY === true), columns: stdout.columns ?? columns };
+}
+
+/** Errors that a result tells of. */
+function reportsIn(result: CommandResult): ErrorReport[] {
+  return result.command === "install" || result.command === "verify"
+    ? result.failed.map(({ error }) => error)
+    : [];
+}
+
+function noticeOf({ model, message }: Extract<LuciEvent, { type: "notice" }>): string {
+  return escapeText(model === undefined ? message : `${model}: ${message}`);
+}
+
+function keyOf(report: ErrorReport): string {
+  return `${report.code}\0${report.message}`;
+}
+
+function textOf(lines: readonly string[]): string {
+  return lines.map((line) => `${line}\n`).join("");
+}

@@ -1,0 +1,45 @@
+// The words after Ctrl-C: what was kept, what was deleted, and how to go on.
+
+import type { LuciEvent } from "../domain/events.ts";
+import { formatBytes } from "../domain/size.ts";
+import { escapeText } from "../domain/text.ts";
+import { plural } from "./rendered.ts";
+
+type Interrupted = Extract<LuciEvent, { type: "interrupted" }>;
+
+const REASONS: Readonly<Record<Interrupted["signal"], string>> = {
+  SIGINT: "Download interrupted by user",
+  SIGTERM: "Download interrupted: luci was told to stop (SIGTERM)",
+  SIGHUP: "Download interrupted: the terminal was closed (SIGHUP)",
+};
+
+/** The lines that tell of an interrupted download. */
+export function renderInterrupted(event: Interrupted): string[] {
+  const outcome = event.policy === "delete" ? deletedLines(event) : [keptLine(event.keptBytes)];
+  return [REASONS[event.signal], ...outcome, ...modelLine(event), `   ${adviceOf(event)}`];
+}
+
+function deletedLines({ deleted, undeleted }: Interrupted): string[] {
+  return [
+    ...deleted.map((name) => `Deleted partial download: ${escapeText(name)}`),
+    ...undeleted.map(
+      ({ path, reason }) => `Could not delete partial download: ${escapeText(path)} (${escapeText(reason)})`,
+    ),
+  ];
+}
+
+function keptLine(keptBytes: number): string {
+  return keptBytes > 0 ? `Kept ${formatBytes(keptBytes)} of unfinished downloads` : "Nothing had arrived yet";
+}
+
+function modelLine({ doneModels, totalModels, policy }: Interrupted): string[] {
+  if (totalModels < 2) return [];
+  const done = `${doneModels} of ${plural(totalModels, "model")} done`;
+  return [policy === "delete" && doneModels > 0 ? `${done}, installed models stay` : done];
+}
+
+function adviceOf({ policy, undeleted }: Interrupted): string {
+  if (policy === "resume") return "Run the same command again to continue";
+  if (undeleted.length > 0) return "Delete it by hand, or run `luci cleanup`";
+  return "Run the install command again to restart";
+}

@@ -1,0 +1,119 @@
+// What there is: installed models, the catalog, one model in full, one model's path.
+
+import type { Authority } from "../domain/plan.ts";
+import type { CatalogEntry, InfoResult, InstalledModel, ListResult, PathResult } from "../domain/results.ts";
+import { formatBytes } from "../domain/size.ts";
+import { escapeText } from "../domain/text.ts";
+import { alignRows, wrapLine } from "./layout.ts";
+import { type Rendered, rendered } from "./rendered.ts";
+import { UNVERIFIED } from "./sentences.ts";
+import type { Style } from "./style.ts";
+
+const VERDICTS: Readonly<Record<Authority, string>> = {
+  catalog: "checked against the catalog's",
+  hub: "checked against the hub's",
+  user: "checked against the one given by hand",
+  none: UNVERIFIED,
+};
+
+export function renderList(result: ListResult, style: Style): Rendered {
+  if (result.available !== null) return renderAvailable(result, style);
+  if (result.installed.length === 0) {
+    return rendered({
+      summary: [
+        "No models installed",
+        `${style.paint.cyan("hint:")} \`luci list --available\` shows the catalog, \`luci install core models\` begins`,
+      ],
+    });
+  }
+  const rows = result.installed.map((model) => [
+    escapeText(model.name),
+    formatBytes(model.sizeBytes),
+    escapeText(model.installedAt.slice(0, 10)),
+    isUnverified(model) ? UNVERIFIED : "",
+  ]);
+  return rendered({ data: alignRows(rows, { right: [1] }) });
+}
+
+function renderAvailable({ installed, available }: ListResult, { paint }: Style): Rendered {
+  const entries = (available ?? []).toSorted((a, b) => a.tier - b.tier);
+  const names = new Set(installed.map((model) => model.name));
+  const rows = entries.map((entry) => [
+    escapeText(entry.name),
+    entry.sizeBytes === null ? "?" : formatBytes(entry.sizeBytes),
+    escapeText(entry.params),
+    escapeText(entry.quant),
+    [entry.core ? "core" : "", names.has(entry.name) ? "installed" : ""]
+      .filter((word) => word !== "")
+      .join(", "),
+  ]);
+  const lines = alignRows(rows, { right: [1, 2], indent: "  " });
+  const data = lines.flatMap((line, index) => {
+    const tier = entries[index]?.tier;
+    return tier === entries[index - 1]?.tier ? [line] : [paint.bold(`tier ${tier}`), line];
+  });
+  return rendered({ data });
+}
+
+/** Exactly the path and nothing else: it goes into `$(luci path …)`, which wants it as it is. */
+export function renderPath({ path }: PathResult): Rendered {
+  return rendered({ data: [path] });
+}
+
+export function renderInfo({ name, catalog, installed, partialBytes }: InfoResult, style: Style): Rendered {
+  const prose = escapeText(catalog?.description ?? "");
+  const facts = [
+    ...(catalog === null ? [] : catalogFacts(catalog)),
+    ...(installed === null ? [["installed", "no"]] : installedFacts(installed, catalog)),
+    ["kept", partialBytes > 0 ? `${formatBytes(partialBytes)} of an unfinished download` : ""],
+  ].filter(([, value]) => value !== "");
+  const lines = [
+    ...(prose === "" ? [] : wrapLine(prose, Math.max(20, style.columns - 2), { hang: "" })),
+    ...alignRows(facts),
+    ...(installed === null || installed.files.length === 1 ? [] : installed.files.flatMap(fileLines)),
+  ];
+  return rendered({ data: [style.paint.bold(escapeText(name)), ...lines.map((line) => `  ${line}`)] });
+}
+
+function catalogFacts(entry: CatalogEntry): string[][] {
+  return [
+    ["size", entry.sizeBytes === null ? "" : formatBytes(entry.sizeBytes)],
+    ["parameters", escapeText(entry.params)],
+    ["quant", escapeText(entry.quant)],
+    ["kind", escapeText(entry.kind)],
+    ["tier", entry.core ? `${entry.tier}, core` : String(entry.tier)],
+    ["licence", escapeText(entry.license ?? "")],
+    ["from", escapeText(entry.repo)],
+    ["revision", escapeText(entry.revision ?? "")],
+    ["also called", escapeText(entry.aliases.join(", "))],
+  ];
+}
+
+/** What the catalog did not say already. */
+function installedFacts(model: InstalledModel, catalog: CatalogEntry | null): string[][] {
+  const [file] = model.files;
+  return [
+    ["size", catalog === null ? formatBytes(model.sizeBytes) : ""],
+    ["from", catalog === null ? escapeText(model.ref) : ""],
+    ["revision", catalog === null ? escapeText(model.revision ?? "") : ""],
+    ["installed", escapeText(model.installedAt.slice(0, 10))],
+    ["path", escapeText(model.path)],
+    ...(file === undefined || model.files.length > 1
+      ? []
+      : [
+          ["digest", VERDICTS[file.authority]],
+          ["sha256", escapeText(file.sha256)],
+        ]),
+  ];
+}
+
+function fileLines({ path, sizeBytes, authority, sha256 }: InstalledModel["files"][number]): string[] {
+  return [
+    `${escapeText(path)}, ${formatBytes(sizeBytes)}, ${VERDICTS[authority]}`,
+    `  sha256 ${escapeText(sha256)}`,
+  ];
+}
+
+function isUnverified(model: InstalledModel): boolean {
+  return model.files.some((file) => file.authority === "none");
+}

@@ -1,0 +1,102 @@
+// What an audit found, model by model: the findings are data, what they add up to is the last word.
+
+import { type Finding, type FindingKind, isDamage } from "../domain/finding.ts";
+import { addRange, type Range } from "../domain/range.ts";
+import type { VerifyResult } from "../domain/results.ts";
+import { formatBytes } from "../domain/size.ts";
+import { escapeText } from "../domain/text.ts";
+import { padLeft, padRight } from "./layout.ts";
+import { renderFailed } from "./render-error.ts";
+import { plural, type Rendered, rendered } from "./rendered.ts";
+import { throughput } from "./sentences.ts";
+import type { Paint, Style } from "./style.ts";
+
+const WORDS: Readonly<Record<FindingKind, string>> = {
+  ok: "ok",
+  digest: "damaged",
+  size: "wrong size",
+  missing: "missing",
+  unreadable: "unreadable",
+  foreign: "foreign",
+  unverifiable: "unverified",
+};
+const WORD_WIDTH = 10;
+const SIZE_WIDTH = 7;
+/** More damaged places than this are counted, not listed. */
+const LISTED_RANGES = 6;
+
+export function renderVerify(result: VerifyResult, { paint }: Style): Rendered {
+  const details = result.repaired.map(
+    ({ model, fetchedBytes }) => `Repaired ${escapeText(model)}, ${formatBytes(fetchedBytes)} fetched`,
+  );
+  const failures = renderFailed(result.failed, { paint, named: true });
+  return rendered({
+    data: findingLines(result.findings, paint),
+    details,
+    failures,
+    summary: summaryOf(result),
+  });
+}
+
+function findingLines(findings: readonly Finding[], paint: Paint): string[] {
+  const models = [...new Set(findings.map((finding) => finding.model))].toSorted(
+    (a, b) => Number(a === null) - Number(b === null),
+  );
+  return models.flatMap((model) => [
+    paint.bold(model === null ? "(no model)" : escapeText(model)),
+    ...findings.filter((finding) => finding.model === model).flatMap((finding) => linesOf(finding, paint)),
+  ]);
+}
+
+function linesOf(finding: Finding, paint: Paint): string[] {
+  const word = paintWord(finding, paint)(padRight(WORDS[finding.kind], WORD_WIDTH));
+  const size = padLeft(finding.kind === "missing" ? "" : formatBytes(finding.sizeBytes), SIZE_WIDTH);
+  const detail = detailOf(finding);
+  const head = `  ${word}  ${size}  ${escapeText(finding.file)}`;
+  return detail === "" ? [head] : [head, `  ${" ".repeat(WORD_WIDTH)}  ${detail}`];
+}
+
+function paintWord(finding: Finding, paint: Paint): (text: string) => string {
+  if (isDamage(finding)) return paint.red;
+  return finding.kind === "ok" ? paint.green : paint.yellow;
+}
+
+function detailOf(finding: Finding): string {
+  if (finding.kind === "ok") return "";
+  if (finding.kind === "unverifiable")
+    return "as first installed; no digest was published to hold it against";
+  return finding.badPieces.length > 0 ? damageOf(finding) : escapeText(finding.detail);
+}
+
+/** `2 of 25 pieces damaged: 8.4 MB–16.8 MB, …`; neighbouring pieces are told as one place. */
+function damageOf({ badPieces, pieces }: Finding): string {
+  const places = badPieces.reduce<Range[]>(addRange, []);
+  const listed = places
+    .slice(0, LISTED_RANGES)
+    .map(({ startBytes, endBytes }) => `${formatBytes(startBytes)}–${formatBytes(endBytes)}`);
+  const more = places.length > LISTED_RANGES ? ` and ${places.length - LISTED_RANGES} more places` : "";
+  return `${badPieces.length} of ${plural(pieces, "piece")} damaged: ${listed.join(", ")}${more}`;
+}
+
+function summaryOf({ findings, quick, checkedBytes, elapsedMs, repaired, failed }: VerifyResult): string[] {
+  const owned = findings.filter((finding) => finding.kind !== "foreign");
+  if (findings.length === 0) return ["No models installed: nothing to verify"];
+  const models = new Set(owned.map((finding) => finding.model)).size;
+  const looked = quick
+    ? "looked at (sizes and times only)"
+    : `read, ${formatBytes(checkedBytes)} ${throughput(checkedBytes, elapsedMs)}`;
+  const count = (kind: FindingKind) => findings.filter((finding) => finding.kind === kind).length;
+  const damaged = findings.filter(isDamage).length;
+  const verdict = [
+    damaged === 0 ? "no damage found" : `${damaged} damaged or missing`,
+    count("unverifiable") > 0 ? `${count("unverifiable")} unverified` : "",
+    count("foreign") > 0 ? plural(count("foreign"), "foreign file") : "",
+    repaired.length > 0 ? `${plural(repaired.length, "model")} repaired` : "",
+    failed.length > 0 ? `${plural(failed.length, "model")} not repaired` : "",
+  ];
+  const words = verdict.filter((word) => word !== "").join(", ");
+  return [
+    `${plural(owned.length, "file")} of ${plural(models, "model")} ${looked}`,
+    words.charAt(0).toUpperCase() + words.slice(1),
+  ];
+}
