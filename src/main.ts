@@ -128,7 +128,7 @@ async function faceOf(run: Run): Promise<Face> {
     quiet: run.input?.on("quiet") ?? mentions(run.argv, "--quiet", "-q"),
     color: process.stderr.isTTY && !process.env["NO_COLOR"] && process.env["TERM"] !== "dumb",
     isTTY: isTerminal(),
-    columns: process.stderr.columns ?? DEFAULT_COLUMNS,
+    columns: process.stderr.columns || DEFAULT_COLUMNS,
     // Nobody listens any more: like a terminal that was closed.
     onReaderGone: () => run.ended || stop(run, "SIGHUP"),
   });

@@ -54,7 +54,10 @@ export function createWatchdog({ signal, stallMs, host, limitMs }: WatchdogOptio
     async wait(pending) {
       clock.run();
       try {
-        return await pending;
+        const value = await pending;
+        // Headers are a sign of life too.
+        clock.moved(0);
+        return value;
       } catch (thrown) {
         throw controller.signal.aborted ? controller.signal.reason : networkError(thrown, host);
       } finally {
