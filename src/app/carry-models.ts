@@ -1,7 +1,7 @@
 // All files of all models of a run, several at once; a model is published when its last file is sealed.
 
 import { LuciError, reportError, toLuciError } from "../domain/errors.ts";
-import type { FileHow } from "../domain/events.ts";
+import type { FileHow } from "../domain/plan.ts";
 import type { Receipt } from "../domain/results.ts";
 import { type Manifest, installedPath, publishManifest } from "../store/manifest.ts";
 import { removeEmptyParents } from "../store/removal.ts";

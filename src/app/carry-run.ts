@@ -1,7 +1,7 @@
 // What the files of one run share, and what carrying one of them comes to. No decisions.
 
 import type { LuciError } from "../domain/errors.ts";
-import type { FileHow } from "../domain/events.ts";
+import type { FileHow } from "../domain/plan.ts";
 import type { ManifestFile } from "../store/manifest.ts";
 import type { Limiter } from "../transfer/limiter.ts";
 import type { Context } from "./context.ts";

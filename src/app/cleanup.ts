@@ -2,7 +2,8 @@
 
 import { reportError } from "../domain/errors.ts";
 import type { CleanupItem, CleanupResult } from "../domain/results.ts";
-import { type Leftover, deleteLeftover, findLeftovers } from "../store/leftovers.ts";
+import type { Leftover } from "../store/leftover.ts";
+import { deleteLeftover, findLeftovers } from "../store/leftovers.ts";
 import { assertRecordsReadable } from "../store/removal.ts";
 import type { Context } from "./context.ts";
 import { recordsOf } from "./models.ts";

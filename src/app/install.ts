@@ -71,7 +71,8 @@ export async function install(context: Context, options: InstallOptions): Promis
       dryRun: null,
     };
   } catch (error) {
-    if (context.signal.aborted && !totals.told) emitInterrupted(context, { ...totals, kept: [] });
+    if (context.signal.aborted && !totals.told)
+      emitInterrupted(context, { during: "download", ...totals, kept: [] });
     throw error;
   }
 }
@@ -123,7 +124,7 @@ async function carryPlanned(
   if (context.signal.aborted) {
     totals.doneModels += installed.length;
     totals.told = true;
-    emitInterrupted(context, { ...totals, kept: runs.flatMap((model) => model.kept) });
+    emitInterrupted(context, { during: "download", ...totals, kept: runs.flatMap((model) => model.kept) });
     throw toLuciError(context.signal.reason);
   }
   const failed = runs.flatMap(({ need, failure }) =>

@@ -13,10 +13,11 @@ const SIGNAL_OF_EXIT: Readonly<Record<number, "SIGINT" | "SIGTERM" | "SIGHUP">> 
 /** Says how an interrupt left things: once per run. */
 export function emitInterrupted(
   context: Context,
-  end: { totalModels: number; doneModels: number; kept: readonly Kept[] },
+  end: { during: "download" | "audit"; totalModels: number; doneModels: number; kept: readonly Kept[] },
 ): void {
   context.emit({
     type: "interrupted",
+    during: end.during,
     signal: SIGNAL_OF_EXIT[toLuciError(context.signal.reason).exit] ?? "SIGINT",
     policy: context.settings.partials,
     keptBytes: end.kept.reduce((sum, { keptBytes }) => sum + keptBytes, 0),

@@ -2,7 +2,7 @@
 
 import { LuciError } from "../domain/errors.ts";
 import type { InstalledModel, Receipt } from "../domain/results.ts";
-import type { FileHow } from "../domain/events.ts";
+import type { FileHow } from "../domain/plan.ts";
 import {
   type Manifest,
   type ManifestFile,

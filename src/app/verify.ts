@@ -76,7 +76,8 @@ async function auditModels(
   try {
     await runQueue(tasks, { jobs: context.settings.jobs, signal: context.signal });
   } catch (error) {
-    if (context.signal.aborted) emitInterrupted(context, { totalModels: 0, doneModels: 0, kept: [] });
+    if (context.signal.aborted)
+      emitInterrupted(context, { during: "audit", totalModels: 0, doneModels: 0, kept: [] });
     throw error;
   }
   return findings.flatMap((finding) => finding ?? []);
@@ -159,6 +160,7 @@ async function repair(
   if (context.signal.aborted) {
     const doneModels = runs.filter((model) => model.receipt).length;
     emitInterrupted(context, {
+      during: "download",
       totalModels: broken.length,
       doneModels,
       kept: runs.flatMap((model) => model.kept),

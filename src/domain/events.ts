@@ -2,11 +2,8 @@
 
 import type { ErrorReport } from "./errors.ts";
 import type { Finding } from "./finding.ts";
-import type { Authority } from "./plan.ts";
+import type { Authority, FileHow } from "./plan.ts";
 import type { CommandResult } from "./results.ts";
-
-/** How a file came to be in place. */
-export type FileHow = "fetched" | "reused" | "linked" | "repaired";
 
 /** The payload of an event. `model` is a model's name, `file` its path inside the model. */
 export type LuciEventBody =
@@ -86,6 +83,8 @@ export type LuciEventBody =
     }
   | {
       readonly type: "interrupted";
+      /** What was going on: files were arriving, or installed ones were being read. */
+      readonly during: "download" | "audit";
       readonly signal: "SIGINT" | "SIGTERM" | "SIGHUP";
       readonly policy: "resume" | "delete";
       readonly keptBytes: number;

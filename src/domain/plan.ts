@@ -9,6 +9,9 @@ export interface Digest {
 /** Who vouches for a file's digest. `none`: nobody published one, the file is installed as unverified. */
 export type Authority = "catalog" | "hub" | "user" | "none";
 
+/** How a file came to be in place. */
+export type FileHow = "fetched" | "reused" | "linked" | "repaired";
+
 /** What a source needs to ask for a file again, without secrets: this is stored in manifests. */
 export type Origin =
   | { readonly kind: "huggingface"; readonly repo: string; readonly revision: string; readonly path: string }

@@ -1,9 +1,8 @@
 // What each command returns: plain data. The terminal renders it, `--json` prints it as the last event.
 
 import type { ErrorReport } from "./errors.ts";
-import type { FileHow } from "./events.ts";
 import type { Finding } from "./finding.ts";
-import type { Authority, Digest } from "./plan.ts";
+import type { Authority, Digest, FileHow } from "./plan.ts";
 
 /** One file of an installed model. `path` is absolute. */
 export interface ReceiptFile {

@@ -2,21 +2,14 @@
 // under the lock that a running luci would hold.
 
 import { join } from "node:path";
-import type { CleanupItem } from "../domain/results.ts";
 import type { FileFacts } from "../platform/files.ts";
 import { isLockAlive, tryLock } from "../platform/lock.ts";
 import { isProcessAlive, isTagAlive } from "../platform/machine.ts";
 import { readJournal } from "./journal.ts";
 import { journalPath, lockPath, parsePartialName } from "./layout.ts";
+import type { Leftover } from "./leftover.ts";
 import { findTombstones } from "./removal.ts";
 import type { Store } from "./store.ts";
-
-/** An item of a cleanup plan, with what its deletion needs. */
-export interface Leftover extends CleanupItem {
-  /** The key whose lock and journal belong to it; null for what has none. */
-  readonly key: string | null;
-  readonly isAlive: boolean;
-}
 
 /** Everything in the private folder that no finished model needs. */
 export async function findLeftovers(store: Store): Promise<Leftover[]> {

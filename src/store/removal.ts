@@ -3,7 +3,7 @@
 
 import { dirname, join } from "node:path";
 import { LuciError } from "../domain/errors.ts";
-import type { Leftover } from "./leftovers.ts";
+import type { Leftover } from "./leftover.ts";
 import { manifestFileName } from "./layout.ts";
 import { type Manifest, type Records, installedPath, parseManifest } from "./manifest.ts";
 import type { Store } from "./store.ts";

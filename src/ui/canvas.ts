@@ -22,7 +22,7 @@ export function createCanvas({ stream, write, columns: defaultWidth }: CanvasOpt
   let drawnColumns = 0;
   let hidden = false;
   // The cursor stands on the line below ours.
-  const size = () => ({ columns: stream.columns ?? defaultWidth, rows: (stream.rows ?? 24) - 1 });
+  const size = () => ({ columns: stream.columns || defaultWidth, rows: (stream.rows || 24) - 1 });
   const setHidden = (hide: boolean) => {
     if (hide === hidden) return;
     hidden = hide;

@@ -40,7 +40,7 @@ export function createHuman(options: HumanOptions): Human {
     display.stop();
     const { data } = renderResult(result, dataStyleOf(options));
     if (!(result.command === "cleanup" && asking.hasShownPlan())) options.outputs.stdout.write(textOf(data));
-    const words = renderResult(result, { paint, columns: options.stderr.columns ?? options.columns });
+    const words = renderResult(result, { paint, columns: options.stderr.columns || options.columns });
     for (const line of words.details) messages.log(line);
     for (const failure of words.failures) messages.error(failure);
     for (const line of words.summary) messages.log(line);
@@ -101,7 +101,7 @@ function createAsking(options: HumanOptions, display: Display) {
 
 /** Data that goes into a file or a pipe is never coloured. */
 function dataStyleOf({ color, stdout, columns }: HumanOptions): Style {
-  return { paint: createPaint(color && stdout.isTTY === true), columns: stdout.columns ?? columns };
+  return { paint: createPaint(color && stdout.isTTY === true), columns: stdout.columns || columns };
 }
 
 /** Errors that a result tells of. */

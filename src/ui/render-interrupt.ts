@@ -8,15 +8,18 @@ import { plural } from "./rendered.ts";
 type Interrupted = Extract<LuciEvent, { type: "interrupted" }>;
 
 const REASONS: Readonly<Record<Interrupted["signal"], string>> = {
-  SIGINT: "Download interrupted by user",
-  SIGTERM: "Download interrupted: luci was told to stop (SIGTERM)",
-  SIGHUP: "Download interrupted: the terminal was closed (SIGHUP)",
+  SIGINT: "interrupted by user",
+  SIGTERM: "interrupted: luci was told to stop (SIGTERM)",
+  SIGHUP: "interrupted: the terminal was closed (SIGHUP)",
 };
 
-/** The lines that tell of an interrupted download. */
+/** The lines that tell of an interrupt. */
 export function renderInterrupted(event: Interrupted): string[] {
+  const reason = REASONS[event.signal];
+  if (event.during === "audit")
+    return [`Verification ${reason}`, "   Nothing was changed: run it again to see the rest"];
   const outcome = event.policy === "delete" ? deletedLines(event) : [keptLine(event.keptBytes)];
-  return [REASONS[event.signal], ...outcome, ...modelLine(event), `   ${adviceOf(event)}`];
+  return [`Download ${reason}`, ...outcome, ...modelLine(event), `   ${adviceOf(event)}`];
 }
 
 function deletedLines({ deleted, undeleted }: Interrupted): string[] {

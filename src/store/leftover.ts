@@ -1,0 +1,10 @@
+// One thing an unfinished or crashed run left behind. Plain data.
+
+import type { CleanupItem } from "../domain/results.ts";
+
+/** An item of a cleanup plan, with what its deletion needs. */
+export interface Leftover extends CleanupItem {
+  /** The key whose lock and journal belong to it; null for what has none. */
+  readonly key: string | null;
+  readonly isAlive: boolean;
+}
