@@ -31,8 +31,8 @@ interface Run {
 }
 
 async function main(argv: readonly string[]): Promise<void> {
-  // Bun would print every request with its Authorization header.
-  delete process.env["BUN_CONFIG_VERBOSE_FETCH"];
+  // Bun would print every request with its Authorization header. It hears an assignment, not a deletion.
+  process.env["BUN_CONFIG_VERBOSE_FETCH"] = "0";
   const controller = new AbortController();
   const run: Run = {
     argv,

@@ -181,16 +181,15 @@ async function letGo(
   // Whole, read, and judged wrong: no later run could make more of it.
   const worthless = end.sealing && ["E_DIGEST", "E_UNSAFE_FILE", "E_MALFORMED"].includes(code);
   const dropped = worthless || (interrupted && run.context.settings.partials === "delete");
-  const keptBytes = partial.doneBytes;
   try {
     if (dropped) {
       await partial.discard();
       return { keptBytes: 0, deleted: end.file, undeleted: null };
     }
     await partial.release();
-    return { keptBytes, deleted: null, undeleted: null };
+    return { keptBytes: partial.keptBytes, deleted: null, undeleted: null };
   } catch (error) {
     const undeleted = dropped ? { path: partial.path, reason: reportError(error).message } : null;
-    return { keptBytes, deleted: null, undeleted };
+    return { keptBytes: partial.keptBytes, deleted: null, undeleted };
   }
 }

@@ -9,7 +9,7 @@ export type HashOrder =
       readonly id: number;
       readonly path: string;
       readonly engine: Engine;
-      /** Where `state` stands: a whole number of pieces. */
+      /** Where `state` stands: a whole number of pieces; 0 without a state or if the state cannot be loaded. */
       readonly fromPiece: number;
       readonly state: Uint8Array | null;
       /** Fingerprints taken earlier, by piece; a piece that differs is reported, not hashed. */

@@ -10,7 +10,7 @@ import {
   createWasmSha256,
   fingerprint,
 } from "./hash.ts";
-import type { HashOrder, HashReport } from "./hash-protocol.ts";
+import type { Engine, HashOrder, HashReport } from "./hash-protocol.ts";
 
 interface Job {
   readonly id: number;
@@ -23,6 +23,8 @@ interface Job {
   frontierBytes: number;
   sizeBytes: number | null;
   stopped: boolean;
+  /** The digest is out: an engine gives it once. */
+  finished: boolean;
 }
 
 const jobs = new Map<number, Job>();
@@ -48,10 +50,11 @@ async function obey(order: HashOrder): Promise<void> {
   if (order.type === "advance") {
     job.frontierBytes = order.frontierBytes;
     job.sizeBytes = order.sizeBytes;
-    job.stopped = false;
+    job.stopped = job.finished;
   } else if (order.type === "native") {
     job.hasher = createNativeSha256();
     job.nextPiece = 0;
+    job.finished = false;
   } else if (order.type === "forget") {
     job.expected[order.piece] = null;
   } else {
@@ -61,20 +64,35 @@ async function obey(order: HashOrder): Promise<void> {
 }
 
 async function open(order: Extract<HashOrder, { type: "open" }>): Promise<void> {
-  checkEngine(order.engine === "wasm" ? await createWasmSha256(null) : createNativeSha256(), order.engine);
-  const hasher = order.engine === "wasm" ? await createWasmSha256(order.state) : createNativeSha256();
+  checkEngine(await newEngine(order.engine), order.engine);
+  const continued = order.engine === "wasm" ? await continueWasm(order.state) : null;
   jobs.set(order.id, {
     id: order.id,
     fd: openSync(order.path, constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0)),
     expected: [...order.expected],
     gitBlob: order.gitBlob,
-    hasher,
+    hasher: continued ?? (await newEngine(order.engine)),
     gitHasher: null,
-    nextPiece: order.fromPiece,
+    nextPiece: continued ? order.fromPiece : 0,
     frontierBytes: 0,
     sizeBytes: null,
     stopped: false,
+    finished: false,
   });
+}
+
+async function newEngine(engine: Engine): Promise<StreamingSha256> {
+  return engine === "wasm" ? createWasmSha256(null) : createNativeSha256();
+}
+
+/** The engine at a saved state; null when there is none or another version of the engine wrote it. */
+async function continueWasm(state: Uint8Array | null): Promise<StreamingSha256 | null> {
+  if (!state) return null;
+  try {
+    return await createWasmSha256(state);
+  } catch {
+    return null;
+  }
 }
 
 function wake(): void {
@@ -146,6 +164,7 @@ function hashPiece(job: Job, piece: Uint8Array): void {
 
 function finish(job: Job): boolean {
   job.stopped = true;
+  job.finished = true;
   const empty = job.gitBlob ? (job.gitHasher ?? new Bun.CryptoHasher("sha1").update("blob 0\0")) : null;
   report({
     type: "digest",

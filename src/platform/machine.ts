@@ -50,7 +50,7 @@ export function ownIdentity(): Owner {
 }
 
 /** Whether a process of this number runs on this machine. */
-export function isProcessAlive(pid: number): boolean {
+function isProcessAlive(pid: number): boolean {
   if (!Number.isSafeInteger(pid) || pid <= 0) return false;
   try {
     process.kill(pid, 0);

@@ -17,8 +17,10 @@ import {
   unlink,
 } from "node:fs/promises";
 import { dirname } from "node:path";
+import { LuciError } from "../domain/errors.ts";
 import { errnoOf } from "./disk-error.ts";
 import type { Files } from "./files.ts";
+import { ownIdentity, ownerTag } from "./machine.ts";
 import { factsOf, guard, wrapHandle, writeFully } from "./open-file.ts";
 
 const OPEN_FLAGS = {
@@ -83,7 +85,8 @@ async function readText(path: string, options: { maxBytes: number }): Promise<st
     if (!handle) return null;
     try {
       const { size } = await handle.stat();
-      if (size > options.maxBytes) throw Object.assign(new Error("larger than expected"), { code: "EFBIG" });
+      if (size > options.maxBytes)
+        throw new LuciError("E_IO", `${path}: it is larger than such a file can be (${size} bytes)`);
       return await handle.readFile("utf8");
     } finally {
       await handle.close();
@@ -92,7 +95,7 @@ async function readText(path: string, options: { maxBytes: number }): Promise<st
 }
 
 async function replaceText(path: string, text: string): Promise<void> {
-  const temporary = `${path}.${process.pid}.${(temporaryCount += 1)}.tmp`;
+  const temporary = `${path}.${ownerTag(ownIdentity())}.${(temporaryCount += 1)}.tmp`;
   await guard(path, async () => {
     const handle = await open(
       temporary,

@@ -22,11 +22,6 @@ export class Checkpointer {
     this.#save = save;
   }
 
-  /** Whether something is written that no journal knows. */
-  get isDue(): boolean {
-    return this.#writtenBytes > 0;
-  }
-
   /** Runs one write and counts it; waits first while too much is at risk. @throws what an earlier checkpoint failed with */
   async during(sizeBytes: number, write: () => Promise<void>): Promise<void> {
     while (this.#writtenBytes > 0 && this.#writtenBytes + this.#inFlightBytes + sizeBytes > UNSAFE_BYTES)
@@ -49,6 +44,11 @@ export class Checkpointer {
       this.#running = null;
     });
     await this.#running;
+  }
+
+  /** Makes checkpoints until everything written is in one: a running one may have begun too early. */
+  async all(): Promise<void> {
+    while (this.#writtenBytes > 0) await this.now();
   }
 
   /** Ends the timer and waits for a running checkpoint, however it ends. */

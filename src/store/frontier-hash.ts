@@ -62,7 +62,8 @@ export class FrontierHash {
     const engine = pickEngine(options);
     this.#options = options;
     this.#onWasm = engine === "wasm";
-    this.#checkpoint = this.#onWasm ? options.checkpoint : null;
+    // git's hash has no state to continue from: it needs every byte from the first on.
+    this.#checkpoint = this.#onWasm && !options.gitBlob ? options.checkpoint : null;
     this.#hashedBytes = this.#checkpoint?.hashedBytes ?? 0;
     this.#pieces = [...options.expected];
     this.#job = options.pool.open(this.#jobOptions(engine), {
@@ -136,7 +137,8 @@ export class FrontierHash {
   ): void {
     this.#pieces[piece] = mark.fingerprint;
     this.#hashedBytes = mark.hashedBytes;
-    if (mark.state && this.#onWasm) this.#checkpoint = { hashedBytes: mark.hashedBytes, state: mark.state };
+    if (mark.state && this.#onWasm && !this.#options.gitBlob)
+      this.#checkpoint = { hashedBytes: mark.hashedBytes, state: mark.state };
     this.#wake();
   }
 

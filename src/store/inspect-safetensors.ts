@@ -37,7 +37,8 @@ function parse(text: string): unknown {
 }
 
 function lastByte(header: unknown, fail: (reason: string) => never): number {
-  if (typeof header !== "object" || header === null) return fail("its header is no JSON object");
+  if (typeof header !== "object" || header === null || Array.isArray(header))
+    return fail("its header is no JSON object");
   let endBytes = 0;
   for (const [name, entry] of Object.entries(header)) {
     if (name === "__metadata__") continue;

@@ -16,7 +16,7 @@ import {
   tuple,
   type InferOutput,
 } from "valibot";
-import { type Range, addRange, containsRange } from "../domain/range.ts";
+import { type Range, addRange, containsRange, frontierBytes } from "../domain/range.ts";
 import type { FileFacts } from "../platform/files.ts";
 import { PIECE_BYTES } from "../platform/hash.ts";
 import { bootId } from "../platform/machine.ts";
@@ -67,7 +67,10 @@ export function parseJournal(text: string, key: string): Journal | null {
 
 /** The journal that belongs to a key, or null if there is no sound one. */
 export async function readJournal({ files, layout }: Store, key: string): Promise<Journal | null> {
-  const text = await files.readText(journalPath(layout, key), { maxBytes: MAX_JOURNAL_BYTES });
+  const path = journalPath(layout, key);
+  const facts = await files.facts(path);
+  if (facts?.kind !== "file" || facts.sizeBytes > MAX_JOURNAL_BYTES) return null;
+  const text = await files.readText(path, { maxBytes: MAX_JOURNAL_BYTES });
   return text === null ? null : parseJournal(text, key);
 }
 
@@ -139,7 +142,7 @@ export function believeJournal(
     seen.sizeBytes === now.sizeBytes &&
     seen.modifiedNs === now.modifiedNs;
   const checkpoint =
-    untouched && hash && hash.hashedBytes % PIECE_BYTES === 0
+    untouched && hash && hash.hashedBytes % PIECE_BYTES === 0 && hash.hashedBytes <= frontierBytes(written)
       ? { hashedBytes: hash.hashedBytes, state: Buffer.from(hash.state, "base64") }
       : null;
   return { written, checkpoint, expected: journal.pieces };

@@ -4,12 +4,15 @@
 import { join } from "node:path";
 import type { FileFacts } from "../platform/files.ts";
 import { isLockAlive, tryLock } from "../platform/lock.ts";
-import { isProcessAlive, isTagAlive } from "../platform/machine.ts";
+import { isTagAlive } from "../platform/machine.ts";
 import { readJournal } from "./journal.ts";
 import { journalPath, lockPath, parsePartialName } from "./layout.ts";
 import type { Leftover } from "./leftover.ts";
 import { findTombstones } from "./removal.ts";
 import type { Store } from "./store.ts";
+
+/** A text on its way to replace another, with its writer's tag. */
+const TEMPORARY = /\.(\d+\.[0-9a-f]+)\.\d+\.tmp$/;
 
 /** Everything in the private folder that no finished model needs. */
 export async function findLeftovers(store: Store): Promise<Leftover[]> {
@@ -96,11 +99,9 @@ async function findTemporaries(store: Store, nowMs: number): Promise<Leftover[]>
   const { partialsFolder, manifestsFolder } = store.layout;
   const items: Leftover[] = [];
   for (const folder of [partialsFolder, manifestsFolder]) {
-    for (const { name, path, facts } of await factsIn(store, folder, (name) =>
-      /\.\d+\.\d+\.tmp$/.test(name),
-    )) {
-      const pid = Number(/\.(\d+)\.\d+\.tmp$/.exec(name)?.[1]);
-      const isAlive = isProcessAlive(pid);
+    for (const { name, path, facts } of await factsIn(store, folder, (name) => TEMPORARY.test(name))) {
+      const tag = TEMPORARY.exec(name)?.[1] ?? "";
+      const isAlive = isTagAlive(tag, { lastSignMs: facts.modifiedMs, nowMs });
       const reason = isAlive ? "a running luci is writing it" : "left by a run that was killed";
       items.push({
         kind: "temporary",

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { LuciError } from "../domain/errors.ts";
 import { isTagAlive, ownIdentity, ownerTag } from "../platform/machine.ts";
 import { type OpenFile } from "../platform/files.ts";
+import { keepSyncFailures } from "./checkpoint.ts";
 import { parsePartialName, partialFileName } from "./layout.ts";
 import type { Store } from "./store.ts";
 
@@ -23,13 +24,13 @@ export async function claimPartial(store: Store, key: string): Promise<Claim> {
   const own = join(folder, partialFileName({ key, tag: ownerTag(ownIdentity()) }));
   for (const name of await candidates(store, key)) {
     if (!(await store.files.rename(join(folder, name), own))) continue;
-    const file = await store.files.open(own, "update");
+    const file = keepSyncFailures(await store.files.open(own, "update"));
     if ((await file.facts()).links === 1) return { path: own, file, fresh: false };
     // A publish that died between link and unlink: these bytes are an installed file now, leave them alone.
     await file.close();
     await store.files.remove(own);
   }
-  return { path: own, file: await store.files.open(own, "create"), fresh: true };
+  return { path: own, file: keepSyncFailures(await store.files.open(own, "create")), fresh: true };
 }
 
 async function candidates(store: Store, key: string): Promise<string[]> {

@@ -1,7 +1,7 @@
 // An unfinished file: sparse data written at its offsets, the journal of what is durable, the hash behind it.
 // Invariant: the journal claims only what fdatasync returned for; the final name appears only through `seal`.
 
-import { LuciError } from "../domain/errors.ts";
+import { LuciError, toLuciError } from "../domain/errors.ts";
 import type { Partial } from "../domain/partial.ts";
 import type { PlanFile, Validator } from "../domain/plan.ts";
 import {
@@ -13,13 +13,17 @@ import {
   totalSize,
 } from "../domain/range.ts";
 import { PIECE_BYTES } from "../platform/hash.ts";
+import { emptyClaim, writeCheckpoint } from "./checkpoint.ts";
 import { Checkpointer } from "./checkpointer.ts";
 import { type Digests, FrontierHash } from "./frontier-hash.ts";
-import { type Believed, believeJournal, formatJournal, makeJournal, readJournal } from "./journal.ts";
+import { type Believed, believeJournal, readJournal } from "./journal.ts";
 import { journalPath, partialKey } from "./layout.ts";
 import { type Claim, claimPartial, unclaimPartial } from "./partial-claim.ts";
 import type { Store } from "./store.ts";
 import { compareVersion } from "./version.ts";
+
+/** What a full disk gets back for the journal's sake. */
+const ROOM_BYTES = 1024 * 1024;
 
 export interface PartialOptions {
   readonly file: PlanFile;
@@ -52,6 +56,7 @@ export class StorePartial implements Partial {
   #etag: string | null = null;
   #asked = false;
   #written: Range[] = [];
+  #keptBytes = 0;
   #hash: FrontierHash | null = null;
   readonly #checkpointer = new Checkpointer(() => this.#saveJournal());
 
@@ -73,6 +78,11 @@ export class StorePartial implements Partial {
     return this.#hash?.hashedBytes ?? 0;
   }
 
+  /** Bytes the next run will find: those the journal claims. */
+  get keptBytes(): number {
+    return this.#keptBytes;
+  }
+
   /** Where the data lies, for people. */
   get path(): string {
     return this.#options.claim.path;
@@ -89,10 +99,11 @@ export class StorePartial implements Partial {
     const facts = await claim.file.facts();
     const believed = journal && believeJournal(journal, { facts, sizeBytes: this.#sizeBytes });
     if (!journal || !believed) {
-      if (facts.sizeBytes > 0) await claim.file.truncate(0);
+      await emptyClaim(this.#store, claim, this.#options.key);
       return this.#startHash({ checkpoint: null, expected: [] });
     }
     this.#written = believed.written;
+    this.#keptBytes = this.doneBytes;
     this.#sizeBytes ??= journal.sizeBytes;
     this.#etag = journal.etag;
     this.#startHash(believed);
@@ -136,8 +147,8 @@ export class StorePartial implements Partial {
     this.#sizeBytes = this.#options.file.sizeBytes;
     this.#etag = null;
     this.#asked = false;
-    await this.#store.files.remove(journalPath(this.#store.layout, this.#options.key));
-    await this.#options.claim.file.truncate(0);
+    await emptyClaim(this.#store, this.#options.claim, this.#options.key);
+    this.#keptBytes = 0;
     this.#startHash({ checkpoint: null, expected: [] });
   }
 
@@ -167,7 +178,7 @@ export class StorePartial implements Partial {
   async release(): Promise<void> {
     this.#hash?.close();
     try {
-      if (this.#checkpointer.isDue) await this.#checkpointer.now();
+      await this.#checkpointer.all().catch((error: unknown) => this.#makeRoom(error));
     } finally {
       await this.#close();
       const { key, claim } = this.#options;
@@ -215,36 +226,30 @@ export class StorePartial implements Partial {
     this.#written = subtractRange(this.#written, { startBytes, endBytes: startBytes + PIECE_BYTES });
   }
 
+  /** Called once at a time. What is written meanwhile is not claimed. */
   async #saveJournal(): Promise<void> {
     const { claim, key, label } = this.#options;
-    // Taken before the data is made durable: what is written meanwhile is not claimed.
     const durable = this.#written;
-    const checkpoint = this.#hash?.checkpoint ?? null;
-    const pieces = [...this.pieces];
-    await claim.file.datasync();
-    await this.#assertOwned();
-    const facts = await claim.file.facts();
-    const journal = makeJournal({
+    await writeCheckpoint(this.#store, claim, {
       key,
       label,
       sizeBytes: this.#sizeBytes,
       etag: this.#etag,
       durable,
-      pieces,
-      checkpoint,
-      facts,
+      pieces: [...this.pieces],
+      checkpoint: this.#hash?.checkpoint ?? null,
     });
-    await this.#store.files.replaceText(
-      journalPath(this.#store.layout, this.#options.key),
-      formatJournal(journal),
-    );
+    this.#keptBytes = totalSize(durable);
   }
 
-  /** Another process that took us for dead owns the data now; ours must not write a journal for it. */
-  async #assertOwned(): Promise<void> {
-    const named = await this.#store.files.facts(this.#options.claim.path);
-    if (named) return;
-    throw new LuciError("E_LOCKED", `${this.#options.label}: another process took this download over`);
+  /** A full disk has no room for the journal either: the last bytes make way for it, or all would be lost. */
+  async #makeRoom(reason: unknown): Promise<void> {
+    const last = this.#written.at(-1);
+    if (!last || toLuciError(reason).code !== "E_NO_SPACE") throw reason;
+    const startBytes = Math.max(last.startBytes, last.endBytes - ROOM_BYTES);
+    this.#written = subtractRange(this.#written, { startBytes, endBytes: last.endBytes });
+    await this.#options.claim.file.truncate(startBytes);
+    await this.#checkpointer.all();
   }
 
   async #close(): Promise<void> {

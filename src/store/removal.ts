@@ -9,7 +9,7 @@ import { type Manifest, type Records, installedPath, parseManifest } from "./man
 import type { Store } from "./store.ts";
 
 const TOMBSTONE = ".removing";
-const MAX_TOMBSTONE_BYTES = 64 * 1024 * 1024;
+const MAX_RECORD_BYTES = 64 * 1024 * 1024;
 
 export interface RemovalPlan {
   readonly manifests: readonly Manifest[];
@@ -87,45 +87,44 @@ export async function findTombstones(store: Store, nowMs: number): Promise<Lefto
   const items: Leftover[] = [];
   const names = await files.list(layout.manifestsFolder);
   const tombstones = names.filter((name) => name.endsWith(TOMBSTONE));
-  const needed = tombstones.length > 0 ? await neededPaths(store, names) : new Set<string>();
+  const needed = tombstones.length > 0 ? await neededPaths(store, names) : null;
   for (const name of tombstones) {
     const path = join(layout.manifestsFolder, name);
-    const manifest = parseManifest((await files.readText(path, { maxBytes: MAX_TOMBSTONE_BYTES })) ?? "");
-    const common = {
-      kind: "orphan",
-      of: manifest.name,
-      reason: "left by a removal that was killed",
-      key: null,
-      isAlive: false,
-    } as const;
-    for (const file of manifest.files) {
-      const facts = needed.has(file.path) ? null : await files.facts(installedPath(store, file));
-      if (facts)
-        items.push({
-          ...common,
-          path: installedPath(store, file),
-          sizeBytes: facts.allocatedBytes,
-          ageMs: nowMs - facts.modifiedMs,
-        });
-    }
+    const manifest = await readRecord(store, path);
     const facts = await files.facts(path);
-    items.push({
-      ...common,
-      path,
-      sizeBytes: facts?.allocatedBytes ?? 0,
-      ageMs: nowMs - (facts?.modifiedMs ?? nowMs),
-    });
+    // One age for all of them: files outliving their record would belong to nobody.
+    const ageMs = Math.max(0, nowMs - (facts?.modifiedMs ?? nowMs));
+    const common = { kind: "orphan", of: manifest?.name ?? null, ageMs, key: null } as const;
+    const isAlive = manifest === null || needed === null;
+    const reason = isAlive
+      ? "left by a removal that was killed, but not every record can be read"
+      : "left by a removal that was killed";
+    const doomed = manifest && needed ? manifest.files.filter((file) => !needed.has(file.path)) : [];
+    for (const file of doomed) {
+      const found = await files.facts(installedPath(store, file));
+      const item = { ...common, reason, isAlive, path: installedPath(store, file) };
+      if (found) items.push({ ...item, sizeBytes: found.allocatedBytes });
+    }
+    items.push({ ...common, reason, isAlive, path, sizeBytes: facts?.allocatedBytes ?? 0 });
   }
   return items;
 }
 
-async function neededPaths(store: Store, names: readonly string[]): Promise<Set<string>> {
+async function readRecord({ files }: Store, path: string): Promise<Manifest | null> {
+  try {
+    return parseManifest((await files.readText(path, { maxBytes: MAX_RECORD_BYTES })) ?? "");
+  } catch {
+    return null;
+  }
+}
+
+/** What the models that are still installed need; null while a record cannot be read. */
+async function neededPaths(store: Store, names: readonly string[]): Promise<Set<string> | null> {
   const needed = new Set<string>();
   for (const name of names.filter((candidate) => candidate.endsWith(".json"))) {
-    const text = await store.files.readText(join(store.layout.manifestsFolder, name), {
-      maxBytes: MAX_TOMBSTONE_BYTES,
-    });
-    for (const file of parseManifest(text ?? "").files) needed.add(file.path);
+    const manifest = await readRecord(store, join(store.layout.manifestsFolder, name));
+    if (manifest === null) return null;
+    for (const file of manifest.files) needed.add(file.path);
   }
   return needed;
 }

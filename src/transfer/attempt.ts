@@ -79,8 +79,11 @@ async function receiveRange(answer: Answer, range: Range, options: AttemptOption
 
 /** A 200 begins at byte 0 whatever was asked: written there, and only where bytes are missing. */
 async function receiveWhole(answer: Answer, options: AttemptOptions): Promise<void> {
-  accept(answer, { ranges: false, sizeBytes: answer.contentLengthBytes, options });
   const { partial } = options;
+  // Where no size is told, the end of this body is the end of the file: nothing longer may lie beyond it.
+  if (partial.sizeBytes === null && answer.contentLengthBytes === null && partial.doneBytes > 0)
+    await partial.restart("its size is not known, so it cannot be continued");
+  accept(answer, { ranges: false, sizeBytes: answer.contentLengthBytes, options });
   const expectedBytes = partial.sizeBytes;
   const endBytes = expectedBytes ?? Number.MAX_SAFE_INTEGER;
   const receivedBytes = await pour(answer, { startBytes: 0, endBytes, options });

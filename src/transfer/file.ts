@@ -17,13 +17,11 @@ import { nextSpan } from "./span.ts";
 const PROGRESS_BYTES = 1024 * 1024;
 /** How often a signed address may be fetched anew without progress. */
 const MAX_RELOCATIONS = 3;
-/** What a redirect target answers when its signature has run out. */
-const EXPIRED = new Set<ErrorCode>(["E_AUTH", "E_GATED", "E_NOT_FOUND", "E_GONE", "E_SERVER"]);
+/** What a redirect target answers when its signature has run out; or 400, which is no code of its own. */
+const REFUSALS = new Set<ErrorCode>(["E_AUTH", "E_GATED", "E_NOT_FOUND", "E_GONE"]);
 
-/** A redirect target that refuses says nothing of the file or the token: the origin does. */
-function asExpired(error: LuciError): LuciError {
-  if (!EXPIRED.has(error.code) || error.code === "E_SERVER") return error;
-  return new LuciError("E_SERVER", error.message, { cause: error });
+function refusesAddress(error: LuciError): boolean {
+  return REFUSALS.has(error.code) || (error.code === "E_SERVER" && !error.retryable);
 }
 
 export interface TransferOptions {
@@ -51,6 +49,8 @@ export async function transferFile(file: string, partial: Partial, options: Tran
   for (let restarts = 0; ;) {
     try {
       while (partial.sizeBytes === null || partial.missing().length > 0) {
+        // An interrupt between two attempts leaves no attempt that could fail of it.
+        options.signal.throwIfAborted();
         await new FileTransfer(file, partial, options).run();
       }
       await partial.settle(options.signal);
@@ -194,8 +194,12 @@ class FileTransfer {
     thrown: unknown,
     { failures, direct }: { failures: number; direct: Located | null },
   ): Promise<void> {
-    const error = direct ? asExpired(toLuciError(thrown)) : toLuciError(thrown);
-    if (direct && error.retryable && EXPIRED.has(error.code) && this.#relocate(direct)) return;
+    const refused = direct !== null && refusesAddress(toLuciError(thrown));
+    // A redirect target that refuses says nothing of the file or the token: the origin does.
+    const error = refused
+      ? new LuciError("E_SERVER", toLuciError(thrown).message, { cause: thrown })
+      : toLuciError(thrown);
+    if (direct && error.code === "E_SERVER" && this.#relocate(direct) && refused) return;
     if (error.code === "E_MALFORMED" && this.#mode !== "whole") {
       // A server that mixes up ranges may still send the whole file.
       this.#mode = "whole";
@@ -209,14 +213,13 @@ class FileTransfer {
     await sleep(decision.waitMs, this.#signal);
   }
 
-  /** Goes back to the origin for a fresh address, at once; not for ever without progress. */
+  /** Goes back to the origin for a fresh address; answers whether that may be done at once. */
   #relocate(used: Located): boolean {
     // Another connection may have done it already.
     if (this.#direct !== used) return true;
-    if (this.#relocations >= MAX_RELOCATIONS) return false;
     this.#direct = null;
     this.#relocations += 1;
-    return true;
+    return this.#relocations <= MAX_RELOCATIONS;
   }
 
   #count(change: 1 | -1): void {

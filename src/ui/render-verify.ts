@@ -62,10 +62,11 @@ function paintWord(finding: Finding, paint: Paint): (text: string) => string {
 }
 
 function detailOf(finding: Finding): string {
-  if (finding.kind === "ok") return "";
-  if (finding.kind === "unverifiable")
-    return "as first installed; no digest was published to hold it against";
-  return finding.badPieces.length > 0 ? damageOf(finding) : escapeText(finding.detail);
+  if (finding.badPieces.length > 0) return damageOf(finding);
+  if (finding.detail !== "") return escapeText(finding.detail);
+  return finding.kind === "unverifiable"
+    ? "as first installed; no digest was published to hold it against"
+    : "";
 }
 
 /** `2 of 25 pieces damaged: 8.4 MB–16.8 MB, …`; neighbouring pieces are told as one place. */

@@ -1,0 +1,17 @@
+// Names of processes as they stand in file names: one that runs, one that has ended.
+
+import { ownIdentity, ownerTag } from "../../src/platform/machine.ts";
+
+/** The tag of a process that has ended: its number is free, and not soon taken again. */
+export async function deadTag(): Promise<string> {
+  const child = Bun.spawn(["true"]);
+  await child.exited;
+  return ownerTag({ ...ownIdentity(), pid: child.pid });
+}
+
+/** The tag a running process would give itself, made from the outside. */
+export function runningTag(pid: number = process.ppid): string {
+  const text = Bun.spawnSync(["cat", `/proc/${pid}/stat`]).stdout.toString();
+  const startToken = text.slice(text.lastIndexOf(")") + 2).split(" ")[19] ?? "";
+  return ownerTag({ ...ownIdentity(), pid, startToken });
+}
