@@ -12,6 +12,10 @@ import { discardPartials } from "./discard.ts";
 import { receiptOf } from "./models.ts";
 import type { FileNeed, ModelNeed } from "./need.ts";
 
+/** A file up to this size costs more waiting than bytes: four run in the place of a large one. */
+const SMALL_BYTES = 1024 * 1024;
+const SMALL_FILES_PER_JOB = 4;
+
 /** One model under way. */
 export interface ModelRun {
   readonly need: ModelNeed;
@@ -31,12 +35,18 @@ export async function carryModels(run: CarryRun, models: readonly ModelNeed[]): 
     const base = { need, abort: new AbortController(), carried: new Map<FileNeed, Carried>(), kept: [] };
     return { ...base, started: false, receipt: null, failure: null, fetchedBytes: 0 };
   });
-  const tasks = runs.flatMap((model) => model.need.files.map((file) => () => carryOne(run, model, file)));
-  await runQueue(tasks, { jobs: settings.jobs, signal }).catch((error: unknown) => {
+  const tasks = runs.flatMap((model) =>
+    model.need.files.map((file) => ({ weight: weightOf(file), run: () => carryOne(run, model, file) })),
+  );
+  await runQueue(tasks, { capacity: settings.jobs * SMALL_FILES_PER_JOB, signal }).catch((error: unknown) => {
     if (!signal.aborted) throw error;
   });
   if (signal.aborted) for (const model of runs) await windDown(run, model);
   return runs;
+}
+
+function weightOf({ placement: { file } }: FileNeed): number {
+  return file.sizeBytes !== null && file.sizeBytes <= SMALL_BYTES ? 1 : SMALL_FILES_PER_JOB;
 }
 
 async function carryOne(run: CarryRun, model: ModelRun, file: FileNeed): Promise<void> {

@@ -4,6 +4,8 @@ import type { LuciError } from "../domain/errors.ts";
 import type { FileHow } from "../domain/plan.ts";
 import type { ManifestFile } from "../store/manifest.ts";
 import type { Limiter } from "../transfer/limiter.ts";
+import { every } from "../platform/clock.ts";
+import { type ConnectionPool, createConnectionPool } from "../transfer/pool.ts";
 import type { Context } from "./context.ts";
 import type { FileNeed } from "./need.ts";
 import type { Sources } from "./sources.ts";
@@ -16,6 +18,7 @@ export interface CarryRun {
   readonly context: Context;
   readonly sources: Sources;
   readonly limiter: Limiter;
+  readonly pool: ConnectionPool;
   readonly force: boolean;
   /** False with `--no-resume`. */
   readonly resume: boolean;
@@ -51,6 +54,11 @@ export class CarryError extends Error {
     this.reason = reason;
     this.kept = kept;
   }
+}
+
+/** The connections of a run, as the settings say. */
+export function openPool({ settings }: Context): ConnectionPool {
+  return createConnectionPool({ fixed: settings.connections, now: () => performance.now(), every });
 }
 
 /** A file that is in place already: nothing is fetched, and the plan's authority counts. */

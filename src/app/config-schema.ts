@@ -8,7 +8,8 @@ interface Values {
   readonly models: string;
   readonly partials: PartialsPolicy;
   readonly jobs: number;
-  readonly connections: number;
+  /** Null to adapt to the link. */
+  readonly connections: number | null;
   /** Bytes per second; null for no limit. */
   readonly "limit-rate": number | null;
   readonly retries: number;
@@ -41,7 +42,7 @@ export const LAYER_SCHEMAS: { readonly [Key in SettingKey]: Rule<Values[Key]> } 
   models: folder("a folder"),
   partials: oneOf(["resume", "delete"]),
   jobs: number({ min: 1, max: 16, whole: true }),
-  connections: number({ min: 1, max: 16, whole: true }),
+  connections: orAuto(number({ min: 1, max: 16, whole: true })),
   "limit-rate": limitRate(),
   retries: number({ min: 0, max: 100, whole: true }),
   hasher: oneOf(["auto", "wasm", "native"]),
@@ -77,6 +78,19 @@ function number({ min, max, whole }: { min: number; max: number; whole: boolean 
   return {
     schema: { text, toml: inside },
     allowed: `${whole ? "a whole number" : "a number"} from ${min} to ${max}`,
+  };
+}
+
+/** A rule that also takes `auto`, for null. */
+function orAuto(rule: Rule<number>): Rule<number | null> {
+  const auto = v.pipe(
+    v.literal("auto"),
+    v.transform(() => null),
+  );
+  const { text, toml } = rule.schema;
+  return {
+    schema: { text: v.union([auto, text]), toml: v.union([auto, toml]) },
+    allowed: `${rule.allowed}, or \`auto\``,
   };
 }
 

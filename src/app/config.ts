@@ -40,7 +40,7 @@ const ENVIRONMENT: Readonly<Partial<Record<SettingKey, string>>> = {
 const DEFAULTS = {
   partials: "resume",
   jobs: 4,
-  connections: 4,
+  connections: null,
   "limit-rate": null,
   retries: 3,
   hasher: "auto",

@@ -8,7 +8,7 @@ import { type ManifestFile, installedPath } from "../store/manifest.ts";
 import { type StorePartial, openPartial } from "../store/partial.ts";
 import { salvageFile } from "../store/salvage.ts";
 import { sealPartial } from "../store/seal.ts";
-import { transferFile } from "../transfer/file.ts";
+import { transferFile } from "../transfer/transfer.ts";
 import {
   CarryError,
   type CarryOptions,
@@ -136,7 +136,7 @@ async function transfer(run: CarryRun, { need, options, partial, state }: SealJo
     await transferFile(file.path, partial, {
       http: context.http,
       limiter: run.limiter,
-      connections: context.settings.connections,
+      pool: run.pool,
       retries: context.settings.retries,
       signal: options.signal,
       locate: () => source.locate(file.origin, { signal: options.signal }),

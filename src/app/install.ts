@@ -5,7 +5,7 @@ import type { Ref } from "../domain/ref.ts";
 import type { FailedModel, InstallResult, Receipt } from "../domain/results.ts";
 import type { Records } from "../store/manifest.ts";
 import { createLimiter } from "../transfer/limiter.ts";
-import type { CarryRun } from "./carry-run.ts";
+import { type CarryRun, openPool } from "./carry-run.ts";
 import type { Context } from "./context.ts";
 import { emitInterrupted } from "./interrupt.ts";
 import { recordsOf } from "./models.ts";
@@ -114,6 +114,7 @@ async function carryPlanned(
     context,
     sources,
     limiter: createLimiter(context.settings.limitBytesPerSec),
+    pool: openPool(context),
     force: options.force,
     resume: options.resume,
     allowUnsafe: options.allowUnsafe,

@@ -34,7 +34,7 @@ export async function planTargets(
   options: PlanOptions,
 ): Promise<PlannedBatch> {
   const slots: (ModelNeed | Receipt | FailedModel | undefined)[] = targets.map(() => undefined);
-  const tasks = targets.map((target, index) => async () => {
+  const plan = async (target: Target, index: number): Promise<void> => {
     try {
       slots[index] = await planTarget(context, target, options);
     } catch (error) {
@@ -44,8 +44,9 @@ export async function planTargets(
       context.emit({ type: "model.failed", ...failure });
       slots[index] = failure;
     }
-  });
-  await runQueue(tasks, { jobs: PLANS_AT_ONCE, signal: context.signal });
+  };
+  const tasks = targets.map((target, index) => ({ weight: 1, run: () => plan(target, index) }));
+  await runQueue(tasks, { capacity: PLANS_AT_ONCE, signal: context.signal });
   const done = slots.flatMap((slot) => (slot ? [slot] : []));
   return {
     models: done.filter((slot): slot is ModelNeed => "placed" in slot),

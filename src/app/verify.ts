@@ -8,7 +8,7 @@ import type { Manifest, ManifestFile, Records } from "../store/manifest.ts";
 import { createLimiter } from "../transfer/limiter.ts";
 import { runQueue } from "../transfer/queue.ts";
 import { carryModels } from "./carry-models.ts";
-import { PROGRESS_MS } from "./carry-run.ts";
+import { PROGRESS_MS, openPool } from "./carry-run.ts";
 import type { Context } from "./context.ts";
 import { emitInterrupted } from "./interrupt.ts";
 import { recordsOf, requireInstalled } from "./models.ts";
@@ -70,11 +70,14 @@ async function auditModels(
     manifest.files.map((file) => ({ model: manifest.name, file })),
   );
   const findings: (Finding | undefined)[] = files.map(() => undefined);
-  const tasks = files.map((subject, index) => async () => {
-    findings[index] = await auditOne(context, subject, options);
-  });
+  const tasks = files.map((subject, index) => ({
+    weight: 1,
+    run: async () => {
+      findings[index] = await auditOne(context, subject, options);
+    },
+  }));
   try {
-    await runQueue(tasks, { jobs: context.settings.jobs, signal: context.signal });
+    await runQueue(tasks, { capacity: context.settings.jobs, signal: context.signal });
   } catch (error) {
     if (context.signal.aborted)
       emitInterrupted(context, { during: "audit", totalModels: 0, doneModels: 0, kept: [] });
@@ -155,7 +158,8 @@ async function repair(
   await assertRoom(context, models);
   const sources = openSources(context, { allowUnsafe: true, sha256: null });
   const limiter = createLimiter(context.settings.limitBytesPerSec);
-  const run = { context, sources, limiter, force: false, resume: true, allowUnsafe: true, wait: true };
+  const pool = openPool(context);
+  const run = { context, sources, limiter, pool, force: false, resume: true, allowUnsafe: true, wait: true };
   const runs = await carryModels(run, models);
   if (context.signal.aborted) {
     const doneModels = runs.filter((model) => model.receipt).length;

@@ -39,7 +39,11 @@ export const installCommand: Command = {
     "allow-unsafe": { type: "boolean", description: "Also take files that can run code when loaded" },
     wait: { type: "boolean", default: true, description: "Give up at once where another luci is at work" },
     jobs: { type: "string", valueHint: "1-16", description: "Files at once (default: 4)" },
-    connections: { type: "string", valueHint: "1-16", description: "Connections per file (default: 4)" },
+    connections: {
+      type: "string",
+      valueHint: "1-16|auto",
+      description: "Connections per file (default: auto, as many as pay)",
+    },
     "limit-rate": {
       type: "string",
       valueHint: "20M",

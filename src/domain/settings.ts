@@ -14,8 +14,8 @@ export interface Settings {
   readonly partials: PartialsPolicy;
   /** Files at once. */
   readonly jobs: number;
-  /** Connections per file. */
-  readonly connections: number;
+  /** Connections per file; null to adapt them to the link. */
+  readonly connections: number | null;
   /** Whole-process limit; null for none. */
   readonly limitBytesPerSec: number | null;
   /** Attempts after the first, in a row without progress. */

@@ -1,4 +1,4 @@
-// Waiting. The only place that sets a timer to let time pass; nothing here measures or formats it.
+// Waiting. Nothing here measures time or formats it.
 
 /**
  * Resolves after `waitMs` milliseconds.
@@ -20,4 +20,11 @@ export function sleep(waitMs: number, signal: AbortSignal): Promise<void> {
   }, waitMs);
   signal.addEventListener("abort", stop, { once: true });
   return promise;
+}
+
+/** Calls `tick` every `waitMs` until the answer is called. Does not keep the process alive. */
+export function every(waitMs: number, tick: () => void): () => void {
+  const timer = setInterval(tick, waitMs);
+  timer.unref();
+  return () => clearInterval(timer);
 }

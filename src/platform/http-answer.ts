@@ -35,10 +35,12 @@ interface AnswerParts {
   readonly response: Response;
   readonly hops: readonly Hop[];
   readonly watchdog: Watchdog;
+  /** Told of every chunk. */
+  readonly onReceived: (sizeBytes: number) => void;
 }
 
 /** Wraps a response. The answer closes the watchdog once its body is read or discarded. */
-export function makeAnswer({ response, hops, watchdog }: AnswerParts): Answer {
+export function makeAnswer({ response, hops, watchdog, onReceived }: AnswerParts): Answer {
   const { status, headers } = response;
   const stream: ReadableStream<Uint8Array> | null = response.body;
   const reader = stream?.getReader();
@@ -60,6 +62,7 @@ export function makeAnswer({ response, hops, watchdog }: AnswerParts): Answer {
           const { done, value } = await watchdog.wait(reader.read());
           if (done) return;
           watchdog.moved(value.length);
+          onReceived(value.length);
           yield value;
         }
       } finally {

@@ -19,6 +19,7 @@ import { cancelBody, follow } from "./http-redirect.ts";
 import type { RetryInfo } from "./http-retry.ts";
 import { withRetries } from "./http-retry.ts";
 import type { Watchdog } from "./http-watchdog.ts";
+import { createMemoryRelief } from "./memory.ts";
 import { createWatchdog } from "./http-watchdog.ts";
 
 const JSON_MAX_BYTES = 16 * 1_024 * 1_024;
@@ -81,12 +82,13 @@ export interface Http {
 export function createHttp(options: HttpOptions): Http {
   const { retries, onRetry, stallMs } = options;
   const line = createLine(options);
+  const onReceived = createMemoryRelief();
   const open: Http["open"] = async (url, { headers = {}, range, ifRange, signal }) => {
     const watchdog = createWatchdog({ signal, stallMs, host: hostOf(url) });
     const common = { ...rangeHeader(range), ...(ifRange === undefined ? {} : { "if-range": ifRange }) };
     try {
       const { response, hops } = await line(url, { common, own: headers, watchdog, send: sendBody });
-      return makeAnswer({ response, hops, watchdog });
+      return makeAnswer({ response, hops, watchdog, onReceived });
     } catch (thrown) {
       watchdog.close();
       throw thrown;

@@ -31,6 +31,8 @@ export interface Lock {
 const LOCK_EXCLUSIVE = 2;
 const LOCK_NON_BLOCKING = 4;
 const REFRESH_MS = 5 * 60_000;
+/** A holder writes its name into the lock at once: one that did not for this long has none. */
+const ABANDONED_MS = 10_000;
 type Flock = (fd: number, operation: number) => number;
 let flockFunction: Promise<Flock | null> | null = null;
 
@@ -67,6 +69,8 @@ function lockByHandle(path: string, flock: Flock): Lock | { holder: LockHolder |
   for (;;) {
     const fd = openSync(path, constants.O_RDWR | constants.O_CREAT | (constants.O_NOFOLLOW ?? 0), 0o644);
     if (flock(fd, LOCK_EXCLUSIVE | LOCK_NON_BLOCKING) !== 0) {
+      // Some network disks refuse flock altogether: a name that nobody living wrote for a while is free there too.
+      if (isAbandoned(path)) return held(path, fd);
       closeSync(fd);
       return { holder: readHolder(path) };
     }
@@ -85,6 +89,14 @@ function lockByCreation(path: string): Lock | { holder: LockHolder | null } {
       if (tries > 0 || isLockAlive(path)) return { holder: readHolder(path) };
       unlinkSync(path);
     }
+  }
+}
+
+function isAbandoned(path: string): boolean {
+  try {
+    return !isLockAlive(path) && Date.now() - statSync(path).mtimeMs > ABANDONED_MS;
+  } catch {
+    return false;
   }
 }
 

@@ -11,6 +11,11 @@ import type { Engine } from "../platform/hash-protocol.ts";
 const OUTRUN_BYTES = 256 * 1024 * 1024;
 /** With the download done, waiting for this much of hash-wasm is longer than a native second pass. */
 const TAIL_BYTES = 64 * 1024 * 1024;
+/** The link is watched for this much or this long before an engine is chosen: hashing twice costs more. */
+const TRIAL_BYTES = 64 * 1024 * 1024;
+const TRIAL_MS = 1_000;
+/** What hash-wasm keeps up with while the rest of luci works on the same cores (it measures 95 MB/s alone here). */
+const WASM_BYTES_PER_MS = 64 * 1024;
 
 export interface HashCheckpoint {
   readonly hashedBytes: number;
@@ -33,25 +38,37 @@ export interface FrontierHashOptions {
   /** Fingerprints to hold the pieces against. */
   readonly expected: readonly (string | null)[];
   readonly gitBlob: boolean;
+  /** A clock in milliseconds. */
+  now(): number;
   /** A piece on disk is not what it was: its bytes must be fetched again. */
   onBadPiece(piece: number): void;
 }
 
-function pickEngine(options: FrontierHashOptions): Engine {
-  if (options.choice !== "auto") return options.choice;
-  const smallFile = options.sizeBytes !== null && options.sizeBytes <= TAIL_BYTES;
-  const backlogBytes = options.presentBytes - (options.checkpoint?.hashedBytes ?? 0);
-  // A state worth keeping saves a second of native hashing at most in a small file.
-  return smallFile || options.gitBlob || backlogBytes > OUTRUN_BYTES ? "native" : "wasm";
+/** Which engine to begin with, given how the link does; null while that is not known yet. */
+function pickEngine(
+  options: FrontierHashOptions,
+  seen: { frontierBytes: number; elapsedMs: number; whole: boolean },
+): Engine | null {
+  const { choice, sizeBytes, gitBlob, checkpoint, presentBytes } = options;
+  if (choice !== "auto") return choice;
+  // A state worth keeping saves less than a tenth of a second of native hashing in a small file.
+  if (gitBlob || (sizeBytes !== null && sizeBytes <= TAIL_BYTES)) return "native";
+  if (presentBytes - (checkpoint?.hashedBytes ?? 0) > OUTRUN_BYTES) return "native";
+  if (checkpoint) return "wasm";
+  if (seen.whole) return "native";
+  const arrivedBytes = seen.frontierBytes - presentBytes;
+  if (arrivedBytes < TRIAL_BYTES && seen.elapsedMs < TRIAL_MS) return null;
+  return arrivedBytes > WASM_BYTES_PER_MS * seen.elapsedMs ? "native" : "wasm";
 }
 
 /** The hash of one file that is still being written. Close it when the file is done with. */
 export class FrontierHash {
   readonly #options: FrontierHashOptions;
-  readonly #job: HashJob;
+  readonly #startedMs: number;
   readonly #pieces: (string | null)[];
-  #onWasm: boolean;
-  #hashedBytes: number;
+  #job: HashJob | null = null;
+  #onWasm = false;
+  #hashedBytes = 0;
   #checkpoint: HashCheckpoint | null;
   #digests: Digests | null = null;
   #failure: LuciError | null = null;
@@ -59,19 +76,12 @@ export class FrontierHash {
   #wake: () => void = () => undefined;
 
   constructor(options: FrontierHashOptions) {
-    const engine = pickEngine(options);
     this.#options = options;
-    this.#onWasm = engine === "wasm";
+    this.#startedMs = options.now();
     // git's hash has no state to continue from: it needs every byte from the first on.
-    this.#checkpoint = this.#onWasm && !options.gitBlob ? options.checkpoint : null;
+    this.#checkpoint = options.choice !== "native" && !options.gitBlob ? options.checkpoint : null;
     this.#hashedBytes = this.#checkpoint?.hashedBytes ?? 0;
     this.#pieces = [...options.expected];
-    this.#job = options.pool.open(this.#jobOptions(engine), {
-      onPiece: (piece, mark) => this.#notePiece(piece, mark),
-      onBad: (piece) => this.#noteBad(piece),
-      onDigest: (digests) => this.#noteEnd({ digests, failure: null }),
-      onFailed: (failure) => this.#noteEnd({ digests: null, failure }),
-    });
   }
 
   get hashedBytes(): number {
@@ -91,8 +101,26 @@ export class FrontierHash {
   /** Says how much of the file may be read, and its whole size if known. */
   advance(frontierBytes: number, sizeBytes: number | null): void {
     this.#foundBad = false;
-    this.#goNativeIfOutrun(frontierBytes, sizeBytes !== null && frontierBytes >= sizeBytes);
-    this.#job.advance(frontierBytes, sizeBytes);
+    const whole = sizeBytes !== null && frontierBytes >= sizeBytes;
+    if (this.#job) this.#goNativeIfOutrun(frontierBytes, whole);
+    else this.#begin({ frontierBytes, elapsedMs: this.#options.now() - this.#startedMs, whole });
+    this.#job?.advance(frontierBytes, sizeBytes);
+  }
+
+  #begin(seen: { frontierBytes: number; elapsedMs: number; whole: boolean }): void {
+    const engine = pickEngine({ ...this.#options, checkpoint: this.#checkpoint }, seen);
+    if (engine === null) return;
+    this.#onWasm = engine === "wasm";
+    if (!this.#onWasm) {
+      this.#checkpoint = null;
+      this.#hashedBytes = 0;
+    }
+    this.#job = this.#options.pool.open(this.#jobOptions(engine), {
+      onPiece: (piece, mark) => this.#notePiece(piece, mark),
+      onBad: (piece) => this.#noteBad(piece),
+      onDigest: (digests) => this.#noteEnd({ digests, failure: null }),
+      onFailed: (failure) => this.#noteEnd({ digests: null, failure }),
+    });
   }
 
   /** Resolves when the whole file is hashed, or with null when a bad piece turned up on the way. */
@@ -107,7 +135,7 @@ export class FrontierHash {
   }
 
   close(): void {
-    this.#job.close();
+    this.#job?.close();
   }
 
   #jobOptions(engine: Engine): HashJobOptions {
@@ -128,7 +156,7 @@ export class FrontierHash {
     this.#onWasm = false;
     this.#checkpoint = null;
     this.#hashedBytes = 0;
-    this.#job.goNative();
+    this.#job?.goNative();
   }
 
   #notePiece(
@@ -145,7 +173,7 @@ export class FrontierHash {
   #noteBad(piece: number): void {
     this.#pieces[piece] = null;
     this.#foundBad = true;
-    this.#job.forget(piece);
+    this.#job?.forget(piece);
     this.#options.onBadPiece(piece);
     this.#wake();
   }

@@ -25,12 +25,21 @@ export async function claimPartial(store: Store, key: string): Promise<Claim> {
   for (const name of await candidates(store, key)) {
     if (!(await store.files.rename(join(folder, name), own))) continue;
     const file = keepSyncFailures(await store.files.open(own, "update"));
-    if ((await file.facts()).links === 1) return { path: own, file, fresh: false };
+    if (await isOnlyName(file)) return { path: own, file, fresh: false };
     // A publish that died between link and unlink: these bytes are an installed file now, leave them alone.
     await file.close();
     await store.files.remove(own);
   }
   return { path: own, file: keepSyncFailures(await store.files.open(own, "create")), fresh: true };
+}
+
+async function isOnlyName(file: OpenFile): Promise<boolean> {
+  try {
+    return (await file.facts()).links === 1;
+  } catch (error) {
+    await file.close();
+    throw error;
+  }
 }
 
 async function candidates(store: Store, key: string): Promise<string[]> {

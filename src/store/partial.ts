@@ -211,6 +211,7 @@ export class StorePartial implements Partial {
       choice: this.#store.hasher,
       sizeBytes: this.#sizeBytes,
       presentBytes: frontierBytes(this.#written),
+      now: () => performance.now(),
       gitBlob: this.#options.file.digest?.algorithm === "git-sha1",
       onBadPiece: (piece) => this.#dropPiece(piece),
     });

@@ -3,21 +3,23 @@
 import { LuciError } from "../domain/errors.ts";
 import type { Partial } from "../domain/partial.ts";
 import type { Located, Validator } from "../domain/plan.ts";
-import { type Range, rangeSize } from "../domain/range.ts";
+import type { Range } from "../domain/range.ts";
 import type { Answer } from "../platform/http-answer.ts";
 import { statusError } from "../platform/http-errors.ts";
 import type { Http } from "../platform/http.ts";
 import type { Limiter } from "./limiter.ts";
-import { missingParts } from "./span.ts";
+import { type Span, missingParts } from "./spans.ts";
 
 /** Small writes cost more than the copy-free gathering of what the network brings. */
-const WRITE_BYTES = 1024 * 1024;
+const WRITE_BYTES = 512 * 1024;
+/** On a slow link bytes are written after this long all the same, so that progress is seen and kept. */
+const SHOW_MS = 1_000;
 
 export interface AttemptOptions {
   readonly http: Http;
   readonly located: Located;
-  /** What to ask for; null asks for the whole file. */
-  readonly range: Range | null;
+  /** What to ask for; null asks for the whole file. Its end may move closer while its bytes come. */
+  readonly span: Span | null;
   readonly file: string;
   readonly partial: Partial;
   readonly limiter: Limiter;
@@ -26,11 +28,14 @@ export interface AttemptOptions {
   /** The server accepted: others may follow. Called before the first byte is written. */
   onAccepted(accepted: { ranges: boolean; answer: Answer }): void;
   onBytes(sizeBytes: number): void;
+  /** The body was not read for this long, because the disk or the speed limit asked for it. */
+  onBlocked(waitMs: number): void;
 }
 
 /** Asks once and writes what comes. @throws LuciError for every answer that is not what was asked for */
 export async function runAttempt(options: AttemptOptions): Promise<void> {
-  const { http, located, range, signal } = options;
+  const { http, located, span, signal } = options;
+  const range = span && { startBytes: span.startBytes, endBytes: span.endBytes };
   const answer = await http.open(located.url, {
     headers: located.headers,
     signal,
@@ -73,8 +78,16 @@ async function receiveRange(answer: Answer, range: Range, options: AttemptOption
     );
   }
   accept(answer, { ranges: true, sizeBytes: got.totalBytes, options });
-  const receivedBytes = await pour(answer, { startBytes: got.startBytes, endBytes: got.endBytes, options });
-  if (receivedBytes < rangeSize(got)) throw endedEarly(options.file);
+  // Another connection may take over the end of the span while its bytes come.
+  const endBytes = (): number => Math.min(got.endBytes, options.span?.endBytes ?? got.endBytes);
+  const receivedBytes = await pour(answer, {
+    startBytes: got.startBytes,
+    endBytes,
+    lastBytes: got.endBytes,
+    isReserved: true,
+    options,
+  });
+  if (receivedBytes < endBytes() - got.startBytes) throw endedEarly(options.file);
 }
 
 /** A 200 begins at byte 0 whatever was asked: written there, and only where bytes are missing. */
@@ -86,7 +99,13 @@ async function receiveWhole(answer: Answer, options: AttemptOptions): Promise<vo
   accept(answer, { ranges: false, sizeBytes: answer.contentLengthBytes, options });
   const expectedBytes = partial.sizeBytes;
   const endBytes = expectedBytes ?? Number.MAX_SAFE_INTEGER;
-  const receivedBytes = await pour(answer, { startBytes: 0, endBytes, options });
+  const receivedBytes = await pour(answer, {
+    startBytes: 0,
+    endBytes: () => endBytes,
+    lastBytes: endBytes,
+    isReserved: false,
+    options,
+  });
   if (expectedBytes === null) partial.end(receivedBytes);
   else if (receivedBytes < expectedBytes) throw endedEarly(options.file);
 }
@@ -120,33 +139,48 @@ function endedEarly(file: string): LuciError {
 
 interface Pour {
   readonly startBytes: number;
-  readonly endBytes: number;
+  /** Where to stop now: never beyond `lastBytes`. */
+  readonly endBytes: () => number;
+  /** Where the server said its bytes would end. */
+  readonly lastBytes: number;
+  /** The limiter has heard of these bytes. */
+  readonly isReserved: boolean;
   readonly options: AttemptOptions;
 }
 
 /** Streams the body to its offsets and returns how much came; never writes past `endBytes`. */
-async function pour(answer: Answer, { startBytes, endBytes, options }: Pour): Promise<number> {
+async function pour(
+  answer: Answer,
+  { startBytes, endBytes, lastBytes, isReserved, options }: Pour,
+): Promise<number> {
   const { partial, limiter, signal } = options;
   let gathered: Uint8Array[] = [];
   let gatheredBytes = 0;
   let offsetBytes = startBytes;
+  let flushedMs = performance.now();
   const flush = async (): Promise<void> => {
     const chunks = gathered;
     gathered = [];
     gatheredBytes = 0;
+    flushedMs = performance.now();
     await writeMissing(partial, { startBytes: offsetBytes, chunks });
     offsetBytes += chunks.reduce((sum, chunk) => sum + chunk.length, 0);
   };
   try {
     for await (const chunk of answer.body()) {
-      const roomBytes = endBytes - offsetBytes - gatheredBytes;
+      const roomBytes = endBytes() - offsetBytes - gatheredBytes;
       const wanted = chunk.length <= roomBytes ? chunk : chunk.subarray(0, roomBytes);
       gathered.push(wanted);
       gatheredBytes += wanted.length;
       options.onBytes(wanted.length);
+      const arrivedMs = performance.now();
+      // A span's bytes were reserved before it was asked for.
+      if (!isReserved) await limiter.take(chunk.length, signal);
+      if (gatheredBytes >= WRITE_BYTES || arrivedMs - flushedMs > SHOW_MS) await flush();
+      options.onBlocked(performance.now() - arrivedMs);
+      if (wanted.length === chunk.length && offsetBytes + gatheredBytes < endBytes()) continue;
+      if (endBytes() < lastBytes) break;
       if (wanted.length < chunk.length) throw tooMuch(options.file);
-      await limiter.take(chunk.length, signal);
-      if (gatheredBytes >= WRITE_BYTES) await flush();
     }
   } finally {
     // What arrived before a failure is worth keeping.

@@ -1,33 +1,28 @@
-// Moving the bytes of one file: several connections, each asking for bounded spans until nothing is missing.
-// The only loop: ranges left → attempts. Knows no vendor and no path.
+// One pass over a file: connections take spans until nothing is missing. The only loop: ranges left → attempts.
+// Knows no vendor and no path.
 
-import { type ErrorCode, LuciError, toLuciError } from "../domain/errors.ts";
+import { LuciError, toLuciError } from "../domain/errors.ts";
 import type { Partial } from "../domain/partial.ts";
 import type { Located, Validator } from "../domain/plan.ts";
-import type { Range } from "../domain/range.ts";
 import { decide } from "../domain/retry.ts";
 import { sleep } from "../platform/clock.ts";
 import type { Answer } from "../platform/http-answer.ts";
 import type { Http } from "../platform/http.ts";
-import { type AttemptOptions, runAttempt } from "./attempt.ts";
+import { runAttempt } from "./attempt.ts";
 import type { Limiter } from "./limiter.ts";
-import { nextSpan } from "./span.ts";
+import type { ConnectionPool, Seat } from "./pool.ts";
+import { Route } from "./route.ts";
+import { type Span, SpanBoard } from "./spans.ts";
 
 /** Failures in a row are forgotten once this much has moved since the last one. */
 const PROGRESS_BYTES = 1024 * 1024;
-/** How often a signed address may be fetched anew without progress. */
-const MAX_RELOCATIONS = 3;
-/** What a redirect target answers when its signature has run out; or 400, which is no code of its own. */
-const REFUSALS = new Set<ErrorCode>(["E_AUTH", "E_GATED", "E_NOT_FOUND", "E_GONE"]);
-
-function refusesAddress(error: LuciError): boolean {
-  return REFUSALS.has(error.code) || (error.code === "E_SERVER" && !error.retryable);
-}
+/** How often an idle connection looks whether somebody needs help. */
+const LOOK_MS = 250;
 
 export interface TransferOptions {
   readonly http: Http;
   readonly limiter: Limiter;
-  readonly connections: number;
+  readonly pool: ConnectionPool;
   readonly retries: number;
   readonly signal: AbortSignal;
   /** Fresh URL and headers from the source. */
@@ -41,100 +36,99 @@ export interface TransferOptions {
   onConnections(count: number): void;
 }
 
-/**
- * Fetches what a partial misses. Resolves when nothing is missing and the hash has read it all.
- * @throws LuciError the first failure that no retry mends; the signal's reason. What arrived stays in the partial.
- */
-export async function transferFile(file: string, partial: Partial, options: TransferOptions): Promise<void> {
-  for (let restarts = 0; ;) {
-    try {
-      while (partial.sizeBytes === null || partial.missing().length > 0) {
-        // An interrupt between two attempts leaves no attempt that could fail of it.
-        options.signal.throwIfAborted();
-        await new FileTransfer(file, partial, options).run();
-      }
-      await partial.settle(options.signal);
-      if (partial.missing().length === 0) return;
-    } catch (error) {
-      // The version changed under us: begin again with the new one, once.
-      if (!(error instanceof LuciError) || !isOtherVersion(error) || restarts > 0) throw error;
-      restarts += 1;
-      await partial.restart("it changed at its source");
-    }
-  }
-}
-
 /** Only this E_CHANGED is worth another try; a source that contradicts the plan is not. */
-function isOtherVersion(error: LuciError): boolean {
+export function isOtherVersion(error: LuciError): boolean {
   return error.code === "E_CHANGED" && error.retryable;
 }
 
-class FileTransfer {
+/** One pass over what is missing, with as many connections as the pool grants. */
+export class FileTransfer {
   readonly #file: string;
   readonly #partial: Partial;
   readonly #options: TransferOptions;
   readonly #abort = new AbortController();
   readonly #signal: AbortSignal;
-  readonly #busy = new Set<Range>();
-  #direct: Located | null = null;
-  #relocations = 0;
+  /** Wakes idle connections for the end. */
+  readonly #end = new AbortController();
+  readonly #board: SpanBoard;
+  readonly #route: Route;
+  readonly #workers = new Set<Promise<void>>();
+  #seat: Seat | null = null;
   #movedBytes = 0;
   #open = 0;
   #mode: "unknown" | "ranges" | "whole" = "unknown";
   #wholeBusy = false;
   #failure: LuciError | null = null;
-  #followers: Promise<void>[] = [];
 
   constructor(file: string, partial: Partial, options: TransferOptions) {
     this.#file = file;
     this.#partial = partial;
     this.#options = options;
     this.#signal = AbortSignal.any([options.signal, this.#abort.signal]);
+    this.#route = new Route(options.locate, this.#signal);
+    this.#board = new SpanBoard(
+      () => this.#missing(),
+      () => performance.now(),
+    );
   }
 
   /** One connection leads; the others follow once the server has shown that it can do ranges. */
   async run(): Promise<void> {
-    await this.#work();
-    while (this.#followers.length > 0) await Promise.all(this.#followers.splice(0));
+    const { host } = new URL((await this.#options.locate()).url);
+    this.#seat = this.#options.pool.join(host, () => this.#fill());
+    try {
+      this.#hire();
+      while (this.#workers.size > 0) await Promise.all(this.#workers);
+    } finally {
+      this.#seat.leave();
+    }
     if (this.#failure) throw this.#failure;
   }
 
-  /** One connection's life: span after span until none is left. */
+  #missing() {
+    const whole = [{ startBytes: 0, endBytes: Number.MAX_SAFE_INTEGER }];
+    return this.#partial.sizeBytes === null ? whole : this.#partial.missing();
+  }
+
+  #hire(): void {
+    const worker: Promise<void> = this.#work().finally(() => this.#workers.delete(worker));
+    this.#workers.add(worker);
+  }
+
+  /** Opens connections up to the file's share. */
+  #fill(): void {
+    if (this.#mode !== "ranges" || this.#signal.aborted || this.#end.signal.aborted) return;
+    while (this.#workers.size < (this.#seat?.share() ?? 1)) this.#hire();
+  }
+
+  /** One connection's life: span after span, until there is none left or its place is needed elsewhere. */
   async #work(): Promise<void> {
     try {
-      let failures = 0;
-      for (let span = this.#take(); span !== undefined; span = this.#take()) {
-        const beforeBytes = this.#movedBytes;
-        const direct = this.#direct;
-        try {
-          await this.#attempt(span, direct);
-          failures = 0;
-        } catch (error) {
-          this.#signal.throwIfAborted();
-          if (this.#movedBytes - beforeBytes >= PROGRESS_BYTES) failures = 0;
-          failures += 1;
-          this.#giveBack(span);
-          await this.#recover(error, { failures, direct });
-        } finally {
-          this.#giveBack(span);
-        }
+      for (let failures = 0; this.#workers.size <= (this.#seat?.share() ?? 1);) {
+        const span = await this.#next();
+        if (span === undefined) break;
+        failures = await this.#fetch(span, failures);
       }
     } catch (error) {
       this.#failure ??= toLuciError(this.#options.signal.aborted ? this.#options.signal.reason : error);
       this.#abort.abort(this.#failure);
     }
+    if (this.#board.isDone) this.#end.abort();
   }
 
-  /** The next span; null for "all of it, without a range"; undefined when there is nothing to do. */
-  #take(): Range | null | undefined {
-    if (this.#signal.aborted) return undefined;
-    const { sizeBytes } = this.#partial;
-    if (this.#mode === "whole") return this.#takeWhole();
-    const wanted =
-      sizeBytes === null ? [{ startBytes: 0, endBytes: Number.MAX_SAFE_INTEGER }] : this.#partial.missing();
-    const span = nextSpan(wanted, { busy: [...this.#busy], connections: this.#options.connections });
-    if (span) this.#busy.add(span);
-    return span ?? undefined;
+  /** The next span; null for "all of it, without a range"; undefined when there is nothing more to do. */
+  async #next(): Promise<Span | null | undefined> {
+    while (!this.#signal.aborted && !this.#end.signal.aborted) {
+      if (this.#mode === "whole") return this.#takeWhole();
+      const mostBytes = this.#options.limiter.requestBytes;
+      const span =
+        mostBytes === null ? (this.#board.take() ?? this.#board.steal()) : this.#board.take(mostBytes);
+      if (span) return span;
+      if (this.#board.isDone) return undefined;
+      // Others are still at it: one of them may need help, or give its span back.
+      await sleep(LOOK_MS, AbortSignal.any([this.#signal, this.#end.signal])).catch(() => undefined);
+    }
+    return undefined;
   }
 
   #takeWhole(): null | undefined {
@@ -144,36 +138,66 @@ class FileTransfer {
     return null;
   }
 
-  #giveBack(span: Range | null): void {
-    if (span) this.#busy.delete(span);
+  #giveBack(span: Span | null): void {
+    if (span) this.#board.giveBack(span);
     else this.#wholeBusy = false;
+    if (this.#board.isDone) this.#end.abort();
   }
 
-  async #attempt(range: Range | null, direct: Located | null): Promise<void> {
-    const located = direct ?? (await this.#options.locate());
-    const { http, limiter, validatorOf } = this.#options;
-    const attempt: AttemptOptions = {
-      http,
-      limiter,
-      located,
-      range,
-      file: this.#file,
-      partial: this.#partial,
-      signal: this.#signal,
-      validatorOf,
-      onAccepted: (accepted) => this.#accepted(accepted),
-      onBytes: (sizeBytes) => {
-        this.#movedBytes += sizeBytes;
-        this.#relocations = 0;
-        this.#options.onBytes(sizeBytes);
-      },
-    };
+  /** Fetches one span and answers how many failures in a row that makes. */
+  async #fetch(span: Span | null, failures: number): Promise<number> {
+    const beforeBytes = this.#movedBytes;
+    const located = await this.#route.next();
+    try {
+      await this.#attempt(span, located);
+      this.#giveBack(span);
+      return 0;
+    } catch (error) {
+      this.#giveBack(span);
+      this.#signal.throwIfAborted();
+      const inARow = this.#movedBytes - beforeBytes >= PROGRESS_BYTES ? 1 : failures + 1;
+      await this.#recover(error, { failures: inARow, located });
+      return inARow;
+    } finally {
+      this.#route.ended(located);
+    }
+  }
+
+  async #attempt(span: Span | null, located: Located): Promise<void> {
+    const cancel = new AbortController();
+    const takenOver = new LuciError("E_STALLED", `${this.#file}: a silent connection was given up`);
+    if (span) span.cancel = () => cancel.abort(takenOver);
+    const signal = AbortSignal.any([this.#signal, cancel.signal]);
+    if (span) await this.#options.limiter.take(span.endBytes - span.startBytes, signal);
     this.#count(1);
     try {
-      await runAttempt(attempt);
+      await runAttempt({
+        http: this.#options.http,
+        limiter: this.#options.limiter,
+        located,
+        span,
+        file: this.#file,
+        partial: this.#partial,
+        signal,
+        validatorOf: this.#options.validatorOf,
+        onAccepted: (accepted) => this.#accepted(accepted),
+        onBytes: (sizeBytes) => this.#arrived(span, sizeBytes),
+        onBlocked: (waitMs) => this.#seat?.blocked(waitMs),
+      });
+    } catch (error) {
+      // Another connection has the rest of this span: what came before is written, and that is all.
+      if (error !== takenOver) throw error;
     } finally {
       this.#count(-1);
     }
+  }
+
+  #arrived(span: Span | null, sizeBytes: number): void {
+    if (span) this.#board.arrived(span, sizeBytes);
+    this.#movedBytes += sizeBytes;
+    this.#route.works();
+    this.#seat?.moved(sizeBytes);
+    this.#options.onBytes(sizeBytes);
   }
 
   #accepted({ ranges, answer }: { ranges: boolean; answer: Answer }): void {
@@ -181,30 +205,25 @@ class FileTransfer {
       this.#mode = "whole";
       return;
     }
-    // Every resolve counts against the hub's quota: go straight to where it sent us, while that works.
-    if (answer.hops.length > 1) this.#direct = { url: answer.url, headers: {} };
+    this.#route.learn(answer);
     if (this.#mode !== "unknown") return;
     this.#mode = "ranges";
-    for (let follower = 1; follower < this.#options.connections; follower += 1)
-      this.#followers.push(this.#work());
+    this.#fill();
   }
 
   /** Waits for the next attempt, or throws when there is none. */
   async #recover(
     thrown: unknown,
-    { failures, direct }: { failures: number; direct: Located | null },
+    { failures, located }: { failures: number; located: Located },
   ): Promise<void> {
-    const refused = direct !== null && refusesAddress(toLuciError(thrown));
-    // A redirect target that refuses says nothing of the file or the token: the origin does.
-    const error = refused
-      ? new LuciError("E_SERVER", toLuciError(thrown).message, { cause: thrown })
-      : toLuciError(thrown);
-    if (direct && error.code === "E_SERVER" && this.#relocate(direct) && refused) return;
+    const error = this.#route.judge(toLuciError(thrown), located);
+    if (error === "elsewhere") return;
     if (error.code === "E_MALFORMED" && this.#mode !== "whole") {
       // A server that mixes up ranges may still send the whole file.
       this.#mode = "whole";
       return;
     }
+    if (error.retryable && error.code !== "E_STALLED") this.#seat?.pushedBack();
     const decision = isOtherVersion(error)
       ? "stop"
       : decide(error, { failures, retries: this.#options.retries, random: Math.random() });
@@ -213,17 +232,9 @@ class FileTransfer {
     await sleep(decision.waitMs, this.#signal);
   }
 
-  /** Goes back to the origin for a fresh address; answers whether that may be done at once. */
-  #relocate(used: Located): boolean {
-    // Another connection may have done it already.
-    if (this.#direct !== used) return true;
-    this.#direct = null;
-    this.#relocations += 1;
-    return this.#relocations <= MAX_RELOCATIONS;
-  }
-
   #count(change: 1 | -1): void {
     this.#open += change;
+    this.#seat?.opened(change);
     this.#options.onConnections(this.#open);
   }
 }

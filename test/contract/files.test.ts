@@ -183,7 +183,11 @@ describe("facts", () => {
     await utimes(path, 1_700_000_000, 1_700_000_000.25);
     await link(path, join(home.path, "second"));
     const facts = await files.facts(path);
-    expect(facts).toMatchObject({ modifiedNs: "1700000000250000000", modifiedMs: 1_700_000_000_250, links: 2 });
+    expect(facts).toMatchObject({
+      modifiedNs: "1700000000250000000",
+      modifiedMs: 1_700_000_000_250,
+      links: 2,
+    });
     const file = await files.open(path, "read");
     expect(await file.facts()).toEqual(facts!);
     await file.close();

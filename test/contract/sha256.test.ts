@@ -45,7 +45,11 @@ describe.each(ENGINES)("%s", (name, create) => {
       "abcdefghbcdefghicdefghijdefghijkefghijklfghijklmghijklmnhijklmnoijklmnopjklmnopqklmnopqrlmnopqrsmnopqrstnopqrstu",
       "cf5b16a778af8380036ce59e7b0492370b249b11e8f07a51afac45037afee9d1",
     ],
-    ["a million times a", "a".repeat(1_000_000), "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0"],
+    [
+      "a million times a",
+      "a".repeat(1_000_000),
+      "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0",
+    ],
   ])("knows the digest of %s", async (_, text, digest) => {
     const engine = await create();
     engine.update(bytesOf(text));
@@ -111,7 +115,11 @@ describe("a saved state", () => {
 
   test("of another length or another version of the engine is refused", async () => {
     const state = (await createWasmSha256(null)).save!();
-    const load = (bytes: Uint8Array) => createWasmSha256(bytes).then(() => "loaded", () => "refused");
+    const load = (bytes: Uint8Array) =>
+      createWasmSha256(bytes).then(
+        () => "loaded",
+        () => "refused",
+      );
     expect(await load(state.subarray(0, 115))).toBe("refused");
     expect(await load(new Uint8Array())).toBe("refused");
     const other = Uint8Array.from(state);
@@ -150,7 +158,10 @@ describe("a saved state", () => {
     for (let bit = 32; bit < state.length * 8; bit += 37) {
       const flipped = Uint8Array.from(state);
       flipped[bit >> 3]! ^= 1 << (bit & 7);
-      silent += await createWasmSha256(flipped).then(() => 1, () => 0);
+      silent += await createWasmSha256(flipped).then(
+        () => 1,
+        () => 0,
+      );
       const encoded = Buffer.from(flipped).toString("base64");
       const text = sound.replace(Buffer.from(state).toString("base64"), encoded);
       expect(text).not.toBe(sound);

@@ -105,14 +105,14 @@ test("200 kills over installs of a repository", async () => {
 test("kills within one large file cost at most 64 MiB each", async () => {
   const random = prng(20_260_102);
   const kills = 6;
-  const file = await ggufFile("large.gguf", 400 * MIB, 5);
+  const file = await ggufFile("large.gguf", 800 * MIB, 5);
   await using stage = await openStage({ repos: [{ name: "org/large", files: [file] }] });
   // Few connections: what lies in socket buffers was served but has not arrived, and cannot be kept.
   const args = ["install", "hf:org/large:large.gguf", "--connections", "2"];
   const sizeBytes = stage.hub.filesOf("org/large").get("large.gguf")?.content.sizeBytes ?? 0;
   for (let done = 0; done < kills; done += 1) {
     const child = stage.start(args);
-    const more = fileBytes(stage.hub) + random.integer(30 * MIB, 110 * MIB);
+    const more = fileBytes(stage.hub) + random.integer(80 * MIB, 160 * MIB);
     await stage.hub.whenServed(more, { filter: isFileRequest, signal: AbortSignal.timeout(30_000) });
     child.kill("SIGKILL");
     expect([random.seed, (await child.ended).signal]).toEqual([random.seed, "SIGKILL"]);

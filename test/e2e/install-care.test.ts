@@ -151,7 +151,10 @@ describe("a batch", () => {
 describe("bytes that are not the published ones", () => {
   const flip: Intercept = ({ origin }) => {
     if (origin !== "cdn") return undefined;
-    return { corrupt: (piece, atBytes) => (atBytes === 0 ? piece.with(-1, 255 - piece.at(-1)!) : piece) };
+    return {
+      corrupt: (piece, atBytes) =>
+        atBytes === 0 ? piece.with(piece.length - 1, 255 - piece.at(-1)!) : piece,
+    };
   };
 
   test("are fetched once more, and refused when it happens again", async () => {

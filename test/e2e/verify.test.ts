@@ -139,7 +139,7 @@ describe("five flipped bits in three pieces of 200 MiB", () => {
         env: { LUCI_PARTIALS: policy },
       });
       expect([policy, run.exitCode]).toEqual([policy, 130]);
-      expect((await snapshot(stage.models))["big.gguf"]).toBe(before!);
+      expect((await snapshot(stage.models))["big.gguf"]).toBe(before);
       expect((await filesBelow(stage.partials)).length).toBe(policy === "resume" ? 2 : 0);
     }
     stage.hub.behave({ rateBytesPerSec: null });
@@ -271,7 +271,7 @@ describe("a file", () => {
     const run = await stage.luci(["verify", "--repair"]);
     expect(run.exitCode).toBe(7);
     expect(run.stderr).toContain("mid.gguf");
-    expect((await snapshot(stage.models))["mid.gguf"]).toBe(before!);
+    expect((await snapshot(stage.models))["mid.gguf"]).toBe(before);
     stage.hub.behave({ intercept: null });
     expect((await stage.luci(["verify", "--repair"])).exitCode).toBe(0);
     await checkInvariants(stage.models, stage.hub);

@@ -127,7 +127,11 @@ describe.concurrent("a server that goes away", () => {
     await using rig = await openRig(SMALL);
     const bytes = bytesOf(SMALL, 3);
     await using server = await fileServer((asked, response) => {
-      sendBytes(asked, response, { bytes, headers: { ETag: '"v1"' }, ...(asked.before ? { cutAfterBytes: MIB } : {}) });
+      sendBytes(asked, response, {
+        bytes,
+        headers: { ETag: '"v1"' },
+        ...(asked.before ? { cutAfterBytes: MIB } : {}),
+      });
       if (asked.before > 0) void server.down();
     });
     const run = await installFrom(rig, server, { settings: { retries: 1 } });

@@ -37,18 +37,21 @@ async function expectRefused(rig: Rig, run: RigRun, expected: { code: string; ex
 }
 
 describe.concurrent("a connection that ends early", () => {
-  test.each([0, 1, Math.floor(SMALL / 2), SMALL - 1])("after %d bytes is taken up again", async (cutAfterBytes) => {
-    await using rig = await openRig(SMALL);
-    rig.hub.behave({ intercept: onCdn((_, count) => (count === 0 ? { cutAfterBytes } : undefined)) });
-    const run = await rig.install();
-    await expectInstalled(rig, run);
-    expect(eventsOf(run, "file.retrying")).toHaveLength(1);
-    expect(cdnBytes(rig.hub)).toBeLessThanOrEqual(SMALL + IN_FLIGHT_BYTES);
-    const ranges = cdnLog(rig.hub).map(({ range }) => Number(/bytes=(\d+)-/.exec(range ?? "")?.[1]));
-    expect(ranges).toHaveLength(2);
-    expect(ranges[1]).toBeLessThanOrEqual(cutAfterBytes);
-    expect(ranges[1]).toBeGreaterThan(cutAfterBytes - IN_FLIGHT_BYTES);
-  });
+  test.each([0, 1, Math.floor(SMALL / 2), SMALL - 1])(
+    "after %d bytes is taken up again",
+    async (cutAfterBytes) => {
+      await using rig = await openRig(SMALL);
+      rig.hub.behave({ intercept: onCdn((_, count) => (count === 0 ? { cutAfterBytes } : undefined)) });
+      const run = await rig.install();
+      await expectInstalled(rig, run);
+      expect(eventsOf(run, "file.retrying")).toHaveLength(1);
+      expect(cdnBytes(rig.hub)).toBeLessThanOrEqual(SMALL + IN_FLIGHT_BYTES);
+      const ranges = cdnLog(rig.hub).map(({ range }) => Number(/bytes=(\d+)-/.exec(range ?? "")?.[1]));
+      expect(ranges).toHaveLength(2);
+      expect(ranges[1]).toBeLessThanOrEqual(cutAfterBytes);
+      expect(ranges[1]).toBeGreaterThan(cutAfterBytes - IN_FLIGHT_BYTES);
+    },
+  );
 
   test.each([
     ["chunked", { framing: "chunked", cutAfterBytes: MIB + 1 }],
@@ -74,6 +77,16 @@ describe.concurrent("a connection that ends early", () => {
     const resumedBytes = eventsOf(run, "file.started")[0]!.resumedBytes;
     expect(resumedBytes).toBeGreaterThan(0);
     expect(cdnBytes(rig.hub)).toBe(SMALL - resumedBytes);
+  });
+
+  test("each time without a word of its length is not asked for ever", async () => {
+    await using rig = await openRig(SMALL);
+    const cut: Trouble = { ignoresRange: true, framing: "close", cutAfterBytes: 300 * KIB };
+    // Whoever does not count would get it all in the end.
+    rig.hub.behave({ intercept: onCdn((_, count) => (count < 20 ? cut : undefined)) });
+    const run = await rig.install({ settings: { retries: 1 } });
+    await expectRefused(rig, run, { code: "E_NETWORK", exit: 5 });
+    expect(cdnLog(rig.hub)).toHaveLength(2);
   });
 
   test("on several connections at once costs little more than the file", async () => {
@@ -119,6 +132,17 @@ describe.concurrent("a server that answers another question", () => {
     rig.hub.behave({ intercept: onCdn((_request, count) => (count === 0 ? trouble : undefined)) });
     await expectInstalled(rig, await rig.install());
     expect(cdnLog(rig.hub)[1]?.range).toStartWith("bytes=100-");
+  });
+
+  test("a range that begins later than asked, and says so: not taken either", async () => {
+    await using rig = await openRig(SMALL);
+    const later = new Response(Uint8Array.from(rig.content.read(4_096, SMALL)), {
+      status: 206,
+      headers: { "Content-Range": `bytes 4096-${SMALL - 1}/${SMALL}` },
+    });
+    rig.hub.behave({ intercept: onCdn((_, count) => (count === 0 ? later : undefined)) });
+    await expectInstalled(rig, await rig.install());
+    expect(cdnLog(rig.hub).map(({ range }) => range)).toEqual([`bytes=0-${SMALL - 1}`, null]);
   });
 
   const other = (size: number): Trouble => ({ headers: { "Content-Range": `bytes 0-${SMALL - 1}/${size}` } });
@@ -174,7 +198,8 @@ describe.concurrent("a server that answers another question", () => {
 
   test("wrong bytes always: refused after the second time, and nothing is left of them", async () => {
     await using rig = await openRig(SMALL);
-    const corrupt: Trouble["corrupt"] = (piece) => Uint8Array.from(piece, (byte, at) => (at === 9 ? byte ^ 1 : byte));
+    const corrupt: Trouble["corrupt"] = (piece) =>
+      Uint8Array.from(piece, (byte, at) => (at === 9 ? byte ^ 1 : byte));
     rig.hub.behave({ intercept: onCdn(() => ({ corrupt })) });
     await expectRefused(rig, await rig.install(), { code: "E_DIGEST", exit: 4 });
     expect(cdnBytes(rig.hub)).toBe(2 * SMALL);
@@ -183,14 +208,17 @@ describe.concurrent("a server that answers another question", () => {
 });
 
 describe.concurrent("a server that goes quiet", () => {
-  test.each([0, MIB])("after %d bytes of the body is left, and asked again from there", async (stallAfterBytes) => {
-    await using rig = await openRig(SMALL);
-    rig.hub.behave({ intercept: onCdn((_, count) => (count === 0 ? { stallAfterBytes } : undefined)) });
-    const run = await rig.install({ settings: { stallMs: 700 } });
-    await expectInstalled(rig, run);
-    expect(eventsOf(run, "file.retrying")[0]?.code).toBe("E_STALLED");
-    expect(cdnBytes(rig.hub)).toBeLessThanOrEqual(SMALL + IN_FLIGHT_BYTES);
-  });
+  test.each([0, MIB])(
+    "after %d bytes of the body is left, and asked again from there",
+    async (stallAfterBytes) => {
+      await using rig = await openRig(SMALL);
+      rig.hub.behave({ intercept: onCdn((_, count) => (count === 0 ? { stallAfterBytes } : undefined)) });
+      const run = await rig.install({ settings: { stallMs: 700 } });
+      await expectInstalled(rig, run);
+      expect(eventsOf(run, "file.retrying")[0]?.code).toBe("E_STALLED");
+      expect(cdnBytes(rig.hub)).toBeLessThanOrEqual(SMALL + IN_FLIGHT_BYTES);
+    },
+  );
 
   test("before its headers is left too", async () => {
     await using rig = await openRig(SMALL);
@@ -277,15 +305,18 @@ describe.concurrent("an origin that says no", () => {
 });
 
 describe.concurrent("signed addresses", () => {
-  test.each([400, 401, 403, 404, 410])("that answer %d in mid-file are fetched anew, at once", async (status) => {
-    await using rig = await openRig(LARGE);
-    rig.hub.behave({ intercept: onCdn((_, count) => (count === 1 ? { status } : undefined)) });
-    const run = await rig.install({ settings: { connections: 1 } });
-    await expectInstalled(rig, run);
-    expect(resolveLog(rig.hub)).toHaveLength(2);
-    expect(eventsOf(run, "file.retrying")).toEqual([]);
-    expect(cdnBytes(rig.hub)).toBe(LARGE);
-  });
+  test.each([400, 401, 403, 404, 410])(
+    "that answer %d in mid-file are fetched anew, at once",
+    async (status) => {
+      await using rig = await openRig(LARGE);
+      rig.hub.behave({ intercept: onCdn((_, count) => (count === 1 ? { status } : undefined)) });
+      const run = await rig.install({ settings: { connections: 1 } });
+      await expectInstalled(rig, run);
+      expect(resolveLog(rig.hub)).toHaveLength(2);
+      expect(eventsOf(run, "file.retrying")).toEqual([]);
+      expect(cdnBytes(rig.hub)).toBe(LARGE);
+    },
+  );
 
   test("that ran out for all connections are fetched anew once", async () => {
     await using rig = await openRig(LARGE);

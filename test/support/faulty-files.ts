@@ -9,6 +9,8 @@ export interface DiskAct {
   readonly path: string;
   /** How many acts of this name came before, on any path. */
   readonly before: number;
+  /** What a write is about to write; 0 for everything else. */
+  readonly sizeBytes: number;
 }
 
 /** Throws to make an operation fail, waits to make it slow, or lets it pass. */
@@ -17,15 +19,22 @@ export type DiskHand = (act: DiskAct) => void | Promise<void>;
 /** The same disk, with `hand` before every operation. */
 export function faultyFiles(real: Files, hand: DiskHand): Files {
   const counts = new Map<string, number>();
-  const meet = async (name: string, path: string): Promise<void> => {
+  const meet = async (name: string, path: string, sizeBytes = 0): Promise<void> => {
     const before = counts.get(name) ?? 0;
     counts.set(name, before + 1);
-    await hand({ name, path, before });
+    await hand({ name, path, before, sizeBytes });
   };
   const onFile = (file: OpenFile): OpenFile => ({
     path: file.path,
     read: (buffer, offsetBytes) => meet("read", file.path).then(() => file.read(buffer, offsetBytes)),
-    write: (offsetBytes, chunks) => meet("write", file.path).then(() => file.write(offsetBytes, chunks)),
+    write: async (offsetBytes, chunks) => {
+      await meet(
+        "write",
+        file.path,
+        chunks.reduce((sum, chunk) => sum + chunk.length, 0),
+      );
+      await file.write(offsetBytes, chunks);
+    },
     truncate: (sizeBytes) => meet("truncate", file.path).then(() => file.truncate(sizeBytes)),
     datasync: () => meet("datasync", file.path).then(() => file.datasync()),
     sync: () => meet("sync", file.path).then(() => file.sync()),

@@ -74,7 +74,7 @@ export interface Rig extends AsyncDisposable {
 }
 
 /** The final's name, which is the name of the file in the repository. */
-export const MODEL_FILE = "m-Q4_0.gguf";
+const MODEL_FILE = "m-Q4_0.gguf";
 const REF = "hf:org/m:Q4_0";
 
 /** A hub with one model of this size, and an empty models folder. */

@@ -13,7 +13,7 @@ import { type Store, openStore } from "../../src/store/store.ts";
 import { tempHome } from "./temp-home.ts";
 
 /** The path of the one file most tests need. */
-export const WEIGHTS = "weights.safetensors";
+const WEIGHTS = "weights.safetensors";
 
 export interface StoreRoom extends AsyncDisposable {
   readonly store: Store;
@@ -22,9 +22,7 @@ export interface StoreRoom extends AsyncDisposable {
 }
 
 /** A store in a temporary folder, gone with its workers at the end of the block. */
-export async function storeRoom(
-  options: { files?: Files; hasher?: HasherChoice } = {},
-): Promise<StoreRoom> {
+export async function storeRoom(options: { files?: Files; hasher?: HasherChoice } = {}): Promise<StoreRoom> {
   const home = await tempHome();
   const { files = nodeFiles(), hasher = "auto" } = options;
   const store = openStore({ files, modelsFolder: home.models, hasher });
@@ -103,8 +101,5 @@ export async function changeJournal(
 ): Promise<void> {
   const journal = await journalOf(store, file);
   if (!journal) throw new Error("there is no journal to change");
-  await store.files.replaceText(
-    journalPath(store.layout, partialKey(file)),
-    formatJournal(change(journal)),
-  );
+  await store.files.replaceText(journalPath(store.layout, partialKey(file)), formatJournal(change(journal)));
 }

@@ -64,7 +64,7 @@ test("defaults, with nothing set anywhere", async () => {
     modelsFolder: "/home/ada/.luciferai/models",
     partials: "resume",
     jobs: 4,
-    connections: 4,
+    connections: null,
     limitBytesPerSec: null,
     retries: 3,
     hasher: "auto",

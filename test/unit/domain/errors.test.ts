@@ -1,5 +1,11 @@
 import { describe, expect, test } from "bun:test";
-import { ERROR_TABLE, type ErrorCode, LuciError, reportError, toLuciError } from "../../../src/domain/errors.ts";
+import {
+  ERROR_TABLE,
+  type ErrorCode,
+  LuciError,
+  reportError,
+  toLuciError,
+} from "../../../src/domain/errors.ts";
 
 /** DESIGN's table of exit codes; scripts rely on these numbers. */
 const EXITS: Record<number, ErrorCode[]> = {
@@ -56,10 +62,10 @@ describe("whatever was thrown", () => {
   });
 
   test.each([
-    [new RangeError("too far"), "too far"],
-    ["just text", "just text"],
-    [undefined, "undefined"],
-  ])("%p becomes a bug with the cause kept", (thrown, message) => {
+    ["an error", new RangeError("too far"), "too far"],
+    ["a text", "just text", "just text"],
+    ["nothing", undefined, "undefined"],
+  ])("%s becomes a bug with the cause kept", (_, thrown, message) => {
     const error = toLuciError(thrown);
     expect(error).toMatchObject({ code: "E_INTERNAL", exit: 1, message });
     if (thrown !== undefined) expect(error.cause).toBe(thrown);

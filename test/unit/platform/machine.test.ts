@@ -1,5 +1,12 @@
 import { describe, expect, test } from "bun:test";
-import { LEASE_MS, type Owner, bootId, isTagAlive, ownIdentity, ownerTag } from "../../../src/platform/machine.ts";
+import {
+  LEASE_MS,
+  type Owner,
+  bootId,
+  isTagAlive,
+  ownIdentity,
+  ownerTag,
+} from "../../../src/platform/machine.ts";
 import { deadTag, runningTag } from "../../support/owner-tags.ts";
 
 const own = ownIdentity();

@@ -5,7 +5,12 @@ import { join } from "node:path";
 import { randomBytes } from "../../../src/demo/random-bytes.ts";
 import { LuciError } from "../../../src/domain/errors.ts";
 import { PIECE_BYTES, createWasmSha256, fingerprint } from "../../../src/platform/hash.ts";
-import { type HashJobOptions, type HashListener, type HashPool, createHashPool } from "../../../src/platform/hash-pool.ts";
+import {
+  type HashJobOptions,
+  type HashListener,
+  type HashPool,
+  createHashPool,
+} from "../../../src/platform/hash-pool.ts";
 import { nodeFiles } from "../../../src/platform/node-files.ts";
 import { FrontierHash, type FrontierHashOptions } from "../../../src/store/frontier-hash.ts";
 import { type TempHome, tempHome } from "../../support/temp-home.ts";
@@ -43,6 +48,7 @@ function hashOf(change: Partial<FrontierHashOptions> = {}): FrontierHash {
     checkpoint: null,
     expected: [],
     gitBlob: false,
+    now: () => performance.now(),
     onBadPiece: () => undefined,
     ...change,
   });
@@ -138,7 +144,12 @@ describe.each(["native", "wasm"] as const)("on the %s engine", (choice) => {
     spoiled[PIECE_BYTES + 5]! ^= 0x10;
     await writeFile(other, spoiled);
     const bad: number[] = [];
-    const hash = hashOf({ choice, path: other, expected: marks(content), onBadPiece: (piece) => bad.push(piece) });
+    const hash = hashOf({
+      choice,
+      path: other,
+      expected: marks(content),
+      onBadPiece: (piece) => bad.push(piece),
+    });
     hash.advance(SIZE, SIZE);
     expect(await hash.finish(never)).toBeNull();
     expect(bad).toEqual([1]);
@@ -246,30 +257,60 @@ describe("the choice of the engine", () => {
   }
   const state = new Uint8Array(116);
 
+  /** The engine that is chosen after a time, with so much of the file there; null while none is. */
+  function engineAfter(
+    { elapsedMs, frontierMib }: { elapsedMs: number; frontierMib: number },
+    change: Partial<FrontierHashOptions> = {},
+  ): string | null {
+    const { fake, opened } = fakePool();
+    const clock = { nowMs: 0 };
+    const sizeBytes = change.sizeBytes === undefined ? 4_000 * MIB : change.sizeBytes;
+    const hash = hashOf({ pool: fake, choice: "auto", now: () => clock.nowMs, ...change, sizeBytes });
+    clock.nowMs = elapsedMs;
+    hash.advance(frontierMib * MIB, sizeBytes);
+    return opened[0]?.engine ?? null;
+  }
+
   test.each([
-    ["hash-wasm for a large file", {}, "wasm"],
-    ["native for a small one", { sizeBytes: 64 * MIB }, "native"],
-    ["hash-wasm just above that", { sizeBytes: 64 * MIB + 1 }, "wasm"],
-    ["hash-wasm while the size is unknown", { sizeBytes: null }, "wasm"],
-    ["native where git's digest is wanted", { gitBlob: true }, "native"],
-    ["native for much that is already there", { presentBytes: 256 * MIB + 1 }, "native"],
-    ["hash-wasm for as much as it can catch up with", { presentBytes: 256 * MIB }, "wasm"],
+    ["open while the link is not known", 900, 50, {}, null],
+    ["hash-wasm on a link it keeps up with", 1_000, 40, {}, "wasm"],
+    ["native on a faster one, after a second", 1_000, 63, {}, "native"],
+    ["native as soon as 64 MiB came quickly", 200, 64, {}, "native"],
+    ["native for a small file, at once", 0, 1, { sizeBytes: 64 * MIB }, "native"],
+    ["not native just above that", 2_000, 40, { sizeBytes: 64 * MIB + 1 }, "wasm"],
+    ["by the link too while the size is unknown", 1_000, 40, { sizeBytes: null }, "wasm"],
+    ["native where git's digest is wanted", 0, 1, { gitBlob: true }, "native"],
+    ["native for much that is already there", 0, 257, { presentBytes: 256 * MIB + 1 }, "native"],
+    ["by what comes, not by what is there", 1_000, 296, { presentBytes: 256 * MIB }, "wasm"],
+    ["native for a file that was whole before anybody knew", 100, 100, { sizeBytes: 100 * MIB }, "native"],
     [
       "hash-wasm where a checkpoint covers it",
+      0,
+      900,
       { presentBytes: 900 * MIB, checkpoint: { hashedBytes: 800 * MIB, state } },
       "wasm",
     ],
-    ["what the user says: native", { choice: "native" }, "native"],
-    ["what the user says: wasm", { choice: "wasm", sizeBytes: 5, gitBlob: true }, "wasm"],
-  ] as [string, Partial<FrontierHashOptions>, string][])("is %s", (_, change, engine) => {
-    const { fake, opened } = fakePool();
-    hashOf({ pool: fake, choice: "auto", sizeBytes: 4_000 * MIB, ...change });
-    expect(opened[0]?.engine).toBe(engine as "wasm");
-  });
+    ["what the user says: native", 0, 1, { choice: "native" }, "native"],
+    ["what the user says: wasm", 0, 1, { choice: "wasm", sizeBytes: 5 * MIB, gitBlob: true }, "wasm"],
+  ] as [string, number, number, Partial<FrontierHashOptions>, string | null][])(
+    "is %s",
+    (_, elapsedMs, frontierMib, change, engine) => {
+      expect(engineAfter({ elapsedMs, frontierMib }, change)).toBe(engine);
+    },
+  );
+
+  /** A hash that chose hash-wasm, because the link was slow at first. */
+  function onWasm(fake: HashPool, sizeBytes: number): FrontierHash {
+    const clock = { nowMs: 0 };
+    const hash = hashOf({ pool: fake, choice: "auto", sizeBytes, now: () => clock.nowMs });
+    clock.nowMs = 1_000;
+    hash.advance(PIECE_BYTES, sizeBytes);
+    return hash;
+  }
 
   test("goes native when the link is 256 MiB ahead, once, and drops what hash-wasm knew", () => {
     const { fake, listeners, natives } = fakePool();
-    const hash = hashOf({ pool: fake, choice: "auto", sizeBytes: 4_000 * MIB });
+    const hash = onWasm(fake, 4_000 * MIB);
     const mark = { fingerprint: "00", hashedBytes: PIECE_BYTES, state };
     listeners[0]!.onPiece(0, mark);
     expect(hash.checkpoint).toEqual({ hashedBytes: PIECE_BYTES, state });
@@ -292,7 +333,7 @@ describe("the choice of the engine", () => {
   ])("with the download done and %d MiB to go, goes native: %p", (backlogMib, expected) => {
     const { fake, listeners, natives } = fakePool();
     const sizeBytes = 200 * MIB;
-    const hash = hashOf({ pool: fake, choice: "auto", sizeBytes });
+    const hash = onWasm(fake, sizeBytes);
     listeners[0]!.onPiece(0, { fingerprint: "00", hashedBytes: sizeBytes - backlogMib * MIB, state });
     hash.advance(sizeBytes, sizeBytes);
     expect(natives).toEqual(expected);

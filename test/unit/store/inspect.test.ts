@@ -14,13 +14,16 @@ interface Look {
 }
 
 /** Inspects bytes as a file; answers the error's code, or "fine". */
-async function verdict(bytes: Uint8Array, { name = "model.gguf", allowUnsafe = false, sizeBytes }: Look = {}) {
+async function verdict(
+  bytes: Uint8Array,
+  { name = "model.gguf", allowUnsafe = false, sizeBytes }: Look = {},
+) {
   await using room = await storeRoom();
   await mkdir(room.folder, { recursive: true });
   const path = join(room.folder, "data");
   await writeFile(path, bytes);
   const options = { name, allowUnsafe, sizeBytes: sizeBytes ?? bytes.length };
-  return inspectFile(room.store.files, path, options).then(
+  return await inspectFile(room.store.files, path, options).then(
     () => "fine",
     (error: { code?: string; message: string }) => error.code ?? error.message,
   );
@@ -39,7 +42,12 @@ function windowsProgram(): Uint8Array {
 }
 
 describe("content that can run code is refused, whatever the file is called", () => {
-  const zip = joined([0x50, 0x4b, 3, 4], new Uint8Array(100_000), text("archive/data.pkl"), new Uint8Array(50));
+  const zip = joined(
+    [0x50, 0x4b, 3, 4],
+    new Uint8Array(100_000),
+    text("archive/data.pkl"),
+    new Uint8Array(50),
+  );
   const dangers: [string, Uint8Array][] = [
     ["an ELF program", joined([0x7f], text("ELF"), new Uint8Array(60))],
     ["a Mach-O program", joined([0xcf, 0xfa, 0xed, 0xfe], new Uint8Array(60))],

@@ -24,7 +24,10 @@ import {
 const SIZE = 3 * PIECE_BYTES + 17;
 const never = new AbortController().signal;
 const sha256 = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest("hex");
-const piece = (number: number) => ({ startBytes: number * PIECE_BYTES, endBytes: (number + 1) * PIECE_BYTES });
+const piece = (number: number) => ({
+  startBytes: number * PIECE_BYTES,
+  endBytes: (number + 1) * PIECE_BYTES,
+});
 
 let content: Uint8Array;
 let file: PlanFile;
@@ -285,7 +288,7 @@ describe("possession", () => {
     const refused = await failed(openRoomPartial(room.store, file));
     expect(refused).toMatchObject({ code: "E_LOCKED" });
     expect((refused as LuciError).message).toContain(`pid ${process.ppid}`);
-    expect(await nodeFiles().facts(path)).toEqual(before!);
+    expect(await nodeFiles().facts(path)).toEqual(before);
     // Another file's partial is another matter.
     const other = await openRoomPartial(room.store, planFile());
     await other.partial.discard();

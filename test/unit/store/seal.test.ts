@@ -58,7 +58,11 @@ describe("a seal", () => {
     const order = ["read part", "sync part", "renameToFree w.bin", "syncFolder org--repo", "remove json"];
     expect(acts.filter((act) => order.includes(act))).toEqual(order);
     const path = join(room.folder, "org--repo/w.bin");
-    expect(createHash("sha256").update(await readFile(path)).digest("hex")).toBe(hex);
+    expect(
+      createHash("sha256")
+        .update(await readFile(path))
+        .digest("hex"),
+    ).toBe(hex);
     expect(record).toEqual({
       path: "org--repo/w.bin",
       sizeBytes: 5_000,

@@ -23,7 +23,8 @@ describe("a file with a published digest", () => {
     ["a copy has an ETag of its own", { ...nothing, etag: '"cdn"' }],
     ["the size is right", { ...nothing, sizeBytes: 1_000 }],
   ])("is continued when %s", (_, offered) => {
-    for (const known of [fresh, resumed, running]) expect(compareVersion(digested, known, offered)).toBe("same");
+    for (const known of [fresh, resumed, running])
+      expect(compareVersion(digested, known, offered)).toBe("same");
   });
 
   test("is refused when the source announces another digest", () => {

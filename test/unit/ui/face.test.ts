@@ -162,7 +162,7 @@ test("notices name their model and their weight", () => {
 describe("an interrupt", () => {
   const interrupted: Extract<LuciEventBody, { type: "interrupted" }> = {
     type: "interrupted",
-        during: "download",
+    during: "download",
     signal: "SIGINT",
     policy: "delete",
     keptBytes: 0,

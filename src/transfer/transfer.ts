@@ -1,0 +1,28 @@
+// Fetching what a partial misses: pass after pass until nothing is missing and the hash has read it all.
+
+import { LuciError } from "../domain/errors.ts";
+import type { Partial } from "../domain/partial.ts";
+import { FileTransfer, type TransferOptions, isOtherVersion } from "./file.ts";
+
+/**
+ * Fetches what a partial misses. Resolves when nothing is missing and the hash has read it all.
+ * @throws LuciError the first failure that no retry mends; the signal's reason. What arrived stays in the partial.
+ */
+export async function transferFile(file: string, partial: Partial, options: TransferOptions): Promise<void> {
+  for (let restarts = 0; ;) {
+    try {
+      while (partial.sizeBytes === null || partial.missing().length > 0) {
+        // An interrupt between two attempts leaves no attempt that could fail of it.
+        options.signal.throwIfAborted();
+        await new FileTransfer(file, partial, options).run();
+      }
+      await partial.settle(options.signal);
+      if (partial.missing().length === 0) return;
+    } catch (error) {
+      // The version changed under us: begin again with the new one, once.
+      if (!(error instanceof LuciError) || !isOtherVersion(error) || restarts > 0) throw error;
+      restarts += 1;
+      await partial.restart("it changed at its source");
+    }
+  }
+}

@@ -1,0 +1,309 @@
+// The disk misbehaves: full, broken, flipped. What luci calls installed is right; what it keeps is true.
+
+import { describe, expect, test } from "bun:test";
+import { existsSync } from "node:fs";
+import { open, readFile, readdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { verify } from "../../src/app/verify.ts";
+import { LuciError } from "../../src/domain/errors.ts";
+import type { Files } from "../../src/platform/files.ts";
+import { PIECE_BYTES } from "../../src/platform/hash.ts";
+import { nodeFiles } from "../../src/platform/node-files.ts";
+import { type DiskHand, faultyFiles } from "../support/faulty-files.ts";
+import { checkInvariants, inspect } from "../support/invariants.ts";
+import { prng } from "../support/prng.ts";
+import { LARGE, type Rig, SMALL, cdnBytes, eventsOf, modelContent, onCdn, openRig } from "../support/rig.ts";
+
+const KIB = 1024;
+const MIB = 1024 * KIB;
+const TINY = 200 * KIB + 13;
+const ERRORS = {
+  E_IO: () => new LuciError("E_IO", "the disk reported an input/output error"),
+  E_NO_SPACE: () => new LuciError("E_NO_SPACE", "the disk is full"),
+} as const;
+
+const diskWith = (hand: DiskHand): Files => faultyFiles(nodeFiles(), hand);
+const isData = (path: string): boolean => path.endsWith(".part");
+const partialsOf = (rig: Rig): Promise<string[]> =>
+  readdir(join(rig.models, ".luci/v1/partials")).catch(() => []);
+
+describe.concurrent("a disk with too little room", () => {
+  test("is seen before the first byte: nothing is asked for, nothing is written", async () => {
+    await using rig = await openRig(LARGE);
+    const files = { ...nodeFiles(), freeBytes: async () => 8 * MIB };
+    const run = await rig.install({ files });
+    expect(run.result).toBeNull();
+    expect(run.error).toMatchObject({ code: "E_NO_SPACE", exit: 8 });
+    // Both amounts, in words.
+    expect(run.error?.message).toMatch(/23\.1 MB needed.*8\.39 MB free/);
+    expect(existsSync(rig.models)).toBe(false);
+    expect(cdnBytes(rig.hub)).toBe(0);
+  });
+
+  test("is measured with a tenth to spare, and against what is missing only", async () => {
+    await using rig = await openRig(SMALL);
+    const roomFor = (freeBytes: number) => ({ ...nodeFiles(), freeBytes: async () => freeBytes });
+    const least = Math.ceil(SMALL * 1.1);
+    expect((await rig.install({ files: roomFor(least - 1) })).error?.code).toBe("E_NO_SPACE");
+    expect((await rig.install({ files: roomFor(least) })).error).toBeNull();
+    // Installed: no room is needed for nothing.
+    expect((await rig.install({ files: roomFor(0) })).result?.installed[0]?.already).toBe(true);
+  });
+
+  test("that fills up on the way: what came is kept, and the next run goes on", async () => {
+    await using rig = await openRig(LARGE);
+    let writtenBytes = 0;
+    const files = diskWith(({ name, path, sizeBytes }) => {
+      if (name !== "write" || !isData(path)) return;
+      if (writtenBytes + sizeBytes > 9 * MIB) throw ERRORS.E_NO_SPACE();
+      writtenBytes += sizeBytes;
+    });
+    const run = await rig.install({ files, settings: { connections: 2 } });
+    expect(run.error).toMatchObject({ code: "E_NO_SPACE", exit: 8 });
+    await checkInvariants(rig.models, rig.hub);
+    expect(await rig.finalSha256()).toBeNull();
+    rig.hub.reset();
+    const again = await rig.install();
+    expect(again.error).toBeNull();
+    const kept = eventsOf(again, "file.started")[0]!.resumedBytes;
+    expect(kept).toBe(writtenBytes);
+    expect(cdnBytes(rig.hub)).toBe(LARGE - kept);
+    expect(await rig.finalSha256()).toBe(rig.content.sha256);
+  });
+
+  test("even for the journal: the data gives up its end for it", async () => {
+    await using rig = await openRig(SMALL);
+    let full = false;
+    let writtenBytes = 0;
+    const files = diskWith(({ name, path, sizeBytes }) => {
+      if (name === "write" && isData(path) && writtenBytes + sizeBytes > 2 * MIB) full = true;
+      if (name === "truncate") full = false;
+      if (full && ["write", "replaceText"].includes(name)) throw ERRORS.E_NO_SPACE();
+      writtenBytes += sizeBytes;
+    });
+    const run = await rig.install({ files, settings: { connections: 1 } });
+    expect(run.error?.code).toBe("E_NO_SPACE");
+    rig.hub.reset();
+    const again = await rig.install();
+    expect(again.error).toBeNull();
+    const kept = eventsOf(again, "file.started")[0]!.resumedBytes;
+    expect(kept).toBe(writtenBytes - MIB);
+    expect(cdnBytes(rig.hub)).toBe(SMALL - kept);
+    expect(await rig.finalSha256()).toBe(rig.content.sha256);
+  });
+});
+
+describe.concurrent("a disk that breaks", () => {
+  test("in a write: the piece is not counted, and the next run fetches it", async () => {
+    await using rig = await openRig(LARGE);
+    let writtenBytes = 0;
+    const files = diskWith(({ name, path, sizeBytes, before }) => {
+      if (name !== "write" || !isData(path)) return;
+      if (before === 5) throw ERRORS.E_IO();
+      writtenBytes += sizeBytes;
+    });
+    const run = await rig.install({ files, settings: { connections: 1 } });
+    expect(run.error).toMatchObject({ code: "E_IO", exit: 8 });
+    await checkInvariants(rig.models, rig.hub);
+    rig.hub.reset();
+    const again = await rig.install();
+    expect(again.error).toBeNull();
+    expect(cdnBytes(rig.hub)).toBe(LARGE - writtenBytes);
+    expect(await rig.finalSha256()).toBe(rig.content.sha256);
+  });
+
+  test("in the sync before the seal: no final name is given", async () => {
+    await using rig = await openRig(SMALL);
+    const files = diskWith(({ name, path }) => {
+      if (name === "sync" && isData(path)) throw ERRORS.E_IO();
+    });
+    const run = await rig.install({ files });
+    expect(run.error).toMatchObject({ code: "E_IO", exit: 8 });
+    expect(await rig.finalSha256()).toBeNull();
+    await checkInvariants(rig.models, rig.hub);
+  });
+
+  test("at the last step: the next run gives the name without fetching anything", async () => {
+    await using rig = await openRig(SMALL);
+    const files = diskWith(({ name }) => {
+      if (name === "renameToFree") throw ERRORS.E_IO();
+    });
+    expect((await rig.install({ files })).error?.code).toBe("E_IO");
+    rig.hub.reset();
+    const run = await rig.install();
+    expect(run.error).toBeNull();
+    expect(cdnBytes(rig.hub)).toBe(0);
+    expect(await rig.finalSha256()).toBe(rig.content.sha256);
+  });
+
+  test("under one model leaves the other ones alone", async () => {
+    await using rig = await openRig(TINY);
+    const other = { path: "other-Q4_0.gguf", content: await modelContent(TINY + 1) };
+    rig.hub.publish({ name: "org/other", files: [other] });
+    const files = diskWith(({ name, path }) => {
+      if (name === "renameToFree" && path.endsWith("/m-Q4_0.gguf")) throw ERRORS.E_IO();
+    });
+    const run = await rig.install({ files, refs: ["hf:org/m:Q4_0", "hf:org/other:Q4_0"] });
+    expect(run.result?.failed.map(({ model }) => model)).toEqual(["org/m:Q4_0"]);
+    expect(run.result?.installed.map(({ model }) => model)).toEqual(["org/other:Q4_0"]);
+    expect((await checkInvariants(rig.models, rig.hub)).finals).toEqual(["other-Q4_0.gguf"]);
+  });
+});
+
+describe("whatever act of the disk fails", () => {
+  const WHOLE =
+    "open write sync truncate facts read list replaceText makeFolder renameToFree remove syncFolder";
+  const CUT = "open write facts readText rename datasync replaceText list";
+
+  interface Fault {
+    readonly act: string;
+    /** How many acts of that name go well before. */
+    readonly at: number;
+    /** Every act after it fails too, whatever its name. */
+    readonly forEver: boolean;
+    /** The run continues an earlier one, and its server fails again. */
+    readonly cut: boolean;
+  }
+
+  /** Installs with a disk that fails, then with a sound one. Answers whether the fault was met. */
+  async function tryFault(fault: Fault): Promise<boolean> {
+    await using rig = await openRig(TINY);
+    const settings = { connections: 1, retries: 0 };
+    // Each run gets 50 KiB more than the one before, and then nothing.
+    let limitBytes = 50 * KIB;
+    const intercept = onCdn(({ range }) => {
+      const startBytes = Number(/bytes=(\d+)-/.exec(range ?? "")?.[1]);
+      const endBytes = startBytes + 50 * KIB;
+      const headers = { "Content-Range": `bytes ${startBytes}-${endBytes - 1}/${TINY}` };
+      if (startBytes >= limitBytes) return new Response(null, { status: 503 });
+      return new Response(Uint8Array.from(rig.content.read(startBytes, endBytes)), { status: 206, headers });
+    });
+    if (fault.cut) rig.hub.behave({ intercept });
+    if (fault.cut) expect((await rig.install({ settings })).error?.code).toBe("E_SERVER");
+    limitBytes += 50 * KIB;
+    let met = false;
+    const files = diskWith(({ name, before }) => {
+      const meets = name === fault.act && before === fault.at;
+      met ||= meets;
+      if (meets || (met && fault.forEver)) throw ERRORS[fault.forEver ? "E_NO_SPACE" : "E_IO"]();
+    });
+    const run = await rig.install({ files, settings });
+    const { models, finals, breaches } = await inspect(rig.models, rig.hub);
+    const label = JSON.stringify(fault);
+    expect(breaches, label).toEqual([]);
+    const codes = ["E_IO", "E_NO_SPACE", ...(fault.cut ? ["E_SERVER"] : [])];
+    if (run.error) expect(codes, `${label}: ${run.error.message}`).toContain(run.error.code);
+    else expect([finals, models], label).toEqual([["m-Q4_0.gguf"], ["org/m:Q4_0"]]);
+    rig.hub.behave({ intercept: null });
+    const again = await rig.install();
+    expect(again.error, label).toBeNull();
+    expect(await rig.finalSha256(), label).toBe(rig.content.sha256);
+    return met;
+  }
+
+  const rows = [
+    ...WHOLE.split(" ").map((act) => [act, false] as const),
+    ...CUT.split(" ").map((act) => [act, true] as const),
+  ];
+  test.each(rows)(
+    "%s (and the server: %p): no wrong file, and the next run makes it good",
+    async (act, cut) => {
+      const random = prng(act.length);
+      for (const forEver of [false, true]) {
+        let at = 0;
+        // Many acts of one name are alike: after the first few every third one or so.
+        while (await tryFault({ act, at, forEver, cut })) at += at < 6 ? 1 : random.integer(2, 5);
+        expect(at, "the act was never met").toBeGreaterThan(0);
+      }
+    },
+    30_000,
+  );
+});
+
+describe.concurrent("a bit that flips in an installed file", () => {
+  async function flip(rig: Rig, atBytes: number): Promise<void> {
+    const file = await open(rig.finalPath, "r+");
+    try {
+      const byte = new Uint8Array(1);
+      await file.read(byte, 0, 1, atBytes);
+      await file.write(Uint8Array.of(byte[0]! ^ 0x40), 0, 1, atBytes);
+    } finally {
+      await file.close();
+    }
+  }
+
+  test("is found, placed, and mended with one piece", async () => {
+    await using rig = await openRig(LARGE);
+    expect((await rig.install()).error).toBeNull();
+    const random = prng(70);
+    const atBytes = random.integer(0, LARGE);
+    await flip(rig, atBytes);
+    const before = await readFile(rig.finalPath);
+    const audit = await verify(rig.context(), { names: [], quick: false, repair: false });
+    const startBytes = Math.floor(atBytes / PIECE_BYTES) * PIECE_BYTES;
+    const piece = { startBytes, endBytes: Math.min(LARGE, startBytes + PIECE_BYTES) };
+    expect(audit.findings, `seed ${random.seed}`).toEqual([
+      expect.objectContaining({ kind: "digest", file: "m-Q4_0.gguf", badPieces: [piece], pieces: 3 }),
+    ]);
+    // An audit changes nothing.
+    expect((await readFile(rig.finalPath)).equals(before)).toBe(true);
+    expect(await partialsOf(rig)).toEqual([]);
+    rig.hub.reset();
+    const mended = await verify(rig.context(), { names: [], quick: false, repair: true });
+    expect(mended.failed).toEqual([]);
+    expect(mended.repaired[0]?.files[0]?.how).toBe("repaired");
+    expect(cdnBytes(rig.hub)).toBe(piece.endBytes - piece.startBytes);
+    expect(await rig.finalSha256()).toBe(rig.content.sha256);
+    expect((await checkInvariants(rig.models, rig.hub)).journals).toBe(0);
+  });
+
+  test("while it is repaired from a broken source stays: the old file is not made worse", async () => {
+    await using rig = await openRig(LARGE);
+    expect((await rig.install()).error).toBeNull();
+    await flip(rig, 9 * MIB);
+    const before = await readFile(rig.finalPath);
+    const corrupt = (piece: Uint8Array): Uint8Array =>
+      Uint8Array.from(piece, (byte, at) => (at === 3 ? byte ^ 1 : byte));
+    rig.hub.behave({ intercept: onCdn(() => ({ corrupt })) });
+    const mended = await verify(rig.context(), { names: [], quick: false, repair: true });
+    expect(mended.failed[0]?.error.code).toBe("E_DIGEST");
+    expect((await readFile(rig.finalPath)).equals(before)).toBe(true);
+  });
+
+  test("is mended by installing again too, without fetching the rest", async () => {
+    await using rig = await openRig(LARGE);
+    expect((await rig.install()).error).toBeNull();
+    await flip(rig, LARGE - 1);
+    rig.hub.reset();
+    expect((await rig.install()).error).toBeNull();
+    expect(cdnBytes(rig.hub)).toBe(LARGE - 2 * PIECE_BYTES);
+    expect(await rig.finalSha256()).toBe(rig.content.sha256);
+  });
+});
+
+describe.concurrent("a journal", () => {
+  const rows: [string, (text: string) => string][] = [
+    ["that is empty", () => ""],
+    ["that is torn", (text) => text.slice(0, 200)],
+    ["that is garbage", () => "\u0000".repeat(500)],
+    ["of an older format", (text) => text.replace('"format":1', '"format":0')],
+    ["of another file", (text) => text.replaceAll(/sha256-[0-9a-f]{64}/g, `sha256-${"0".repeat(64)}`)],
+    ["that claims too much", (text) => text.replace(/"ranges":.*?\]\]/, `"ranges":[[0,${LARGE}]]`)],
+  ];
+  test.each(rows)("%s is passed over: the file is right in the end", async (_, spoil) => {
+    await using rig = await openRig(LARGE);
+    rig.hub.behave({
+      intercept: onCdn((_request, count) => (count > 0 ? { cutAfterBytes: MIB } : undefined)),
+    });
+    expect((await rig.install({ settings: { retries: 0, connections: 1 } })).error?.code).toBe("E_NETWORK");
+    rig.hub.behave({ intercept: null });
+    const name = (await partialsOf(rig)).find((one) => one.endsWith(".json")) ?? "";
+    const path = join(rig.models, ".luci/v1/partials", name);
+    await writeFile(path, spoil(await readFile(path, "utf8")));
+    const run = await rig.install();
+    expect(run.error).toBeNull();
+    expect(eventsOf(run, "file.started")[0]?.resumedBytes).toBe(0);
+    expect(await rig.finalSha256()).toBe(rig.content.sha256);
+    expect((await checkInvariants(rig.models, rig.hub)).journals).toBe(0);
+  });
+});

@@ -1,0 +1,92 @@
+import { expect, test } from "bun:test";
+import { LuciError } from "../../../src/domain/errors.ts";
+import type { Answer } from "../../../src/platform/http-answer.ts";
+import { Route } from "../../../src/transfer/route.ts";
+
+const never = new AbortController().signal;
+const expired = new LuciError("E_AUTH", "403");
+
+function makeRoute() {
+  let asked = 0;
+  const route = new Route(
+    async () => ({ url: `https://hub.example/file?${(asked += 1)}`, headers: { authorization: "x" } }),
+    never,
+  );
+  return { route, asked: () => asked };
+}
+
+/** An answer of the CDN after a redirect from the hub. */
+const redirectedTo = (url: string): Answer => ({ url, hops: [{}, {}] }) as unknown as Answer;
+
+test("the origin is asked until it sends us on, then the address it named, without the origin's headers", async () => {
+  const { route, asked } = makeRoute();
+  expect((await route.next()).headers).toEqual({ authorization: "x" });
+  route.learn({ url: "https://hub.example/file", hops: [{}] } as unknown as Answer);
+  await route.next();
+  expect(asked()).toBe(2);
+  route.learn(redirectedTo("https://cdn.example/signed"));
+  expect(await route.next()).toEqual({ url: "https://cdn.example/signed", headers: {} });
+  expect(asked()).toBe(2);
+});
+
+test("an address that had its day is left once, whoever notices", async () => {
+  const { route } = makeRoute();
+  route.learn(redirectedTo("https://cdn.example/old"));
+  const [one, other] = [await route.next(), await route.next()];
+  expect(route.judge(expired, one)).toBe("elsewhere");
+  expect(route.judge(expired, other)).toBe("elsewhere");
+  expect((await route.next()).url).toStartWith("https://hub.example/");
+});
+
+test("one connection asks the origin anew, the others wait for its answer", async () => {
+  const { route, asked } = makeRoute();
+  route.learn(redirectedTo("https://cdn.example/old"));
+  route.judge(expired, await route.next());
+  const first = await route.next();
+  const second = route.next();
+  expect(asked()).toBe(1);
+  route.learn(redirectedTo("https://cdn.example/new"));
+  expect((await second).url).toBe("https://cdn.example/new");
+  route.ended(first);
+  expect(asked()).toBe(1);
+});
+
+test("when the one that asks fails, the next one asks", async () => {
+  const { route, asked } = makeRoute();
+  route.learn(redirectedTo("https://cdn.example/old"));
+  route.judge(expired, await route.next());
+  const first = await route.next();
+  const second = route.next();
+  route.ended(first);
+  expect((await second).url).toStartWith("https://hub.example/");
+  expect(asked()).toBe(2);
+});
+
+test("without progress an address is fetched anew three times, then its refusal is a server's trouble", async () => {
+  const { route } = makeRoute();
+  for (let round = 0; round < 3; round += 1) {
+    route.learn(redirectedTo(`https://cdn.example/${round}`));
+    expect(route.judge(expired, await route.next())).toBe("elsewhere");
+  }
+  route.learn(redirectedTo("https://cdn.example/last"));
+  const last = await route.next();
+  expect(route.judge(expired, last)).toMatchObject({ code: "E_SERVER", retryable: true });
+  route.works();
+  expect(route.judge(expired, last)).toBe("elsewhere");
+});
+
+test("what the origin itself refuses, and what is no refusal, is taken as it is", async () => {
+  const { route } = makeRoute();
+  expect(route.judge(expired, await route.next())).toBe(expired);
+  route.learn(redirectedTo("https://cdn.example/signed"));
+  const cut = new LuciError("E_NETWORK", "cut");
+  expect(route.judge(cut, await route.next())).toBe(cut);
+});
+
+test("a redirect target in trouble is given its time, and the origin is asked after that", async () => {
+  const { route } = makeRoute();
+  route.learn(redirectedTo("https://cdn.example/busy"));
+  const busy = new LuciError("E_SERVER", "503", { retryAfterMs: 1_000 });
+  expect(route.judge(busy, await route.next())).toBe(busy);
+  expect((await route.next()).url).toStartWith("https://hub.example/");
+});
