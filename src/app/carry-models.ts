@@ -1,5 +1,6 @@
 // All files of all models of a run, several at once; a model is published when its last file is sealed.
 
+import { dirname } from "node:path";
 import { LuciError, reportError, toLuciError } from "../domain/errors.ts";
 import type { FileHow } from "../domain/plan.ts";
 import type { Receipt } from "../domain/results.ts";
@@ -8,12 +9,12 @@ import { removeEmptyParents } from "../store/removal.ts";
 import { runQueue } from "../transfer/queue.ts";
 import { carryFile } from "./carry.ts";
 import { CarryError, type CarryRun, type Carried, type Kept } from "./carry-run.ts";
+import type { Context } from "./context.ts";
 import { discardPartials } from "./discard.ts";
 import { receiptOf } from "./models.ts";
-import type { FileNeed, ModelNeed } from "./need.ts";
+import { type FileNeed, type ModelNeed, isSmall } from "./need.ts";
 
-/** A file up to this size costs more waiting than bytes: four run in the place of a large one. */
-const SMALL_BYTES = 1024 * 1024;
+/** Small files mostly wait: four run in the place of a large one. */
 const SMALL_FILES_PER_JOB = 4;
 
 /** One model under way. */
@@ -46,7 +47,7 @@ export async function carryModels(run: CarryRun, models: readonly ModelNeed[]): 
 }
 
 function weightOf({ placement: { file } }: FileNeed): number {
-  return file.sizeBytes !== null && file.sizeBytes <= SMALL_BYTES ? 1 : SMALL_FILES_PER_JOB;
+  return isSmall(file) ? 1 : SMALL_FILES_PER_JOB;
 }
 
 async function carryOne(run: CarryRun, model: ModelRun, file: FileNeed): Promise<void> {
@@ -97,6 +98,7 @@ async function publish(run: CarryRun, model: ModelRun): Promise<void> {
     installedAt,
     files: records,
   };
+  await syncPlaces(context, files);
   await publishManifest(context.store, manifest);
   const hows = new Map<string, FileHow>(
     files.map((file) => [file.placement.path, model.carried.get(file)?.how ?? "reused"]),
@@ -107,6 +109,13 @@ async function publish(run: CarryRun, model: ModelRun): Promise<void> {
     already: false,
   });
   context.emit({ type: "model.ready", model: name, path: model.receipt.path });
+}
+
+/** Makes the names of small files durable, all of a folder at once; large ones did that by themselves. */
+async function syncPlaces({ files: disk, store }: Context, files: readonly FileNeed[]): Promise<void> {
+  const small = files.filter(({ placement }) => isSmall(placement.file));
+  for (const folder of new Set(small.map(({ placement }) => dirname(installedPath(store, placement)))))
+    await disk.syncFolder(folder);
 }
 
 /** After an interrupt: a model that is not whole keeps its finished files, or loses every byte, as the policy says. */

@@ -2,10 +2,8 @@
 
 import { LuciError, reportError, toLuciError } from "../domain/errors.ts";
 import type { Finding } from "../domain/finding.ts";
-import { describeHolder, lockFile } from "../store/file-lock.ts";
-import { partialKey } from "../store/layout.ts";
 import { type ManifestFile, installedPath } from "../store/manifest.ts";
-import { type StorePartial, openPartial } from "../store/partial.ts";
+import type { StorePartial } from "../store/partial.ts";
 import { salvageFile } from "../store/salvage.ts";
 import { sealPartial } from "../store/seal.ts";
 import { transferFile } from "../transfer/transfer.ts";
@@ -19,63 +17,78 @@ import {
   emitDone,
   reuseFile,
 } from "./carry-run.ts";
-import type { FileNeed } from "./need.ts";
+import { type FileNeed, isSmall } from "./need.ts";
 import { proveFile } from "./prove.ts";
+import { takeTurn } from "./turn.ts";
 
-/** Fetches one file under its lock, beginning with what of a damaged one is still good. @throws CarryError */
+/** Fetches one file in its turn, beginning with what of a damaged one is still good. @throws CarryError */
 export async function fetchFile(
   run: CarryRun,
   need: FileNeed,
   options: CarryOptions & { damage: Finding | null },
 ): Promise<Carried> {
-  const { context } = run;
-  const { placement } = need;
-  const label = `${options.model} · ${placement.file.path}`;
-  const key = partialKey(placement.file);
-  const lock = await lockFile(context.store, key, {
-    wait: run.wait,
-    label,
-    signal: options.signal,
-    onWait: (holder) => {
-      const message = `${placement.file.path}: waiting for ${describeHolder(holder)}`;
-      context.emit({ type: "notice", level: "info", model: options.model, message });
-    },
-  });
+  const label = `${options.model} · ${need.placement.file.path}`;
+  const turn = await takeTurn(run, need, { ...options, label });
   try {
-    // Whoever we waited for may have finished it.
-    if (
-      need.state !== "unproved" &&
-      !need.damage &&
-      !run.force &&
-      (await context.files.facts(installedPath(context.store, placement)))
-    ) {
-      const { sound } = await proveFile(run, need, options);
-      if (sound) return reuseFile(run, need, { record: sound, model: options.model });
-    }
     const badPieces = options.damage?.badPieces ?? [];
     if (need.record && badPieces.length > 0)
-      await salvageFile(context.store, key, { record: need.record, badPieces, label });
-    return await fetchLocked(run, need, { ...options, label });
+      await salvageFile(run.context.store, turn.key, { record: need.record, badPieces, label });
+    for (;;) {
+      // Whoever we waited for may have finished it.
+      const sound = await findFinished(run, need, options);
+      if (sound) return reuseFile(run, need, { record: sound, model: options.model });
+      const partial = await turn.open();
+      if (!partial) continue;
+      if (!(await isFinishedNow(run, need, { ...options, partial })))
+        return await fetchClaimed(run, need, { ...options, label, partial });
+      await partial.discard();
+    }
   } finally {
-    lock.release();
+    turn.release();
   }
+}
+
+type Wanted = CarryOptions & { readonly damage: Finding | null };
+
+/** Whether a file stands at the final name that was not there when the need was seen. */
+async function isFinished(
+  { force, context }: CarryRun,
+  need: FileNeed,
+  { damage }: Wanted,
+): Promise<boolean> {
+  if (need.state === "unproved" || damage || force) return false;
+  return (await context.files.facts(installedPath(context.store, need.placement))) !== null;
+}
+
+/** The same question once the partial is ours: whoever had it before may have sealed it just then. */
+async function isFinishedNow(
+  run: CarryRun,
+  need: FileNeed,
+  options: Wanted & { partial: StorePartial },
+): Promise<boolean> {
+  try {
+    return await isFinished(run, need, options);
+  } catch (error) {
+    await options.partial.release().catch(() => undefined);
+    throw error;
+  }
+}
+
+async function findFinished(run: CarryRun, need: FileNeed, options: Wanted): Promise<ManifestFile | null> {
+  return (await isFinished(run, need, options)) ? (await proveFile(run, need, options)).sound : null;
 }
 
 interface FetchOptions extends CarryOptions {
   readonly label: string;
   readonly damage: Finding | null;
+  readonly partial: StorePartial;
 }
 
-async function fetchLocked(run: CarryRun, need: FileNeed, options: FetchOptions): Promise<Carried> {
+async function fetchClaimed(run: CarryRun, need: FileNeed, options: FetchOptions): Promise<Carried> {
   const { context } = run;
+  const { partial } = options;
   const { file } = need.placement;
   const event = { model: options.model, file: file.path };
-  const partial = await openPartial(context.store, {
-    file,
-    label: options.label,
-    fresh: !run.resume,
-    onRestart: (reason) => context.emit({ type: "file.restarted", ...event, reason }),
-  });
   const resumedBytes = partial.doneBytes;
   context.emit({ type: "file.started", ...event, sizeBytes: partial.sizeBytes, resumedBytes });
   const state = { fetchedBytes: 0, sealing: false };
@@ -112,6 +125,7 @@ async function transferAndSeal(run: CarryRun, job: SealJob): Promise<ManifestFil
         placement: need.placement,
         replace: run.force || need.owned,
         allowUnsafe: run.allowUnsafe,
+        syncName: !isSmall(need.placement.file),
         signal: options.signal,
       });
     } catch (error) {

@@ -2,7 +2,7 @@
 
 import { LuciError } from "../domain/errors.ts";
 import type { Finding } from "../domain/finding.ts";
-import type { Plan } from "../domain/plan.ts";
+import type { Plan, PlanFile } from "../domain/plan.ts";
 import { totalSize } from "../domain/range.ts";
 import type { PlannedModel } from "../domain/results.ts";
 import { formatBytes } from "../domain/size.ts";
@@ -17,6 +17,14 @@ import {
 } from "../store/manifest.ts";
 import { type PlacedPlan, type Placement, isSameContent, placePlan } from "../store/place.ts";
 import type { Context } from "./context.ts";
+
+/** A file up to this size costs more waiting and bookkeeping than bytes. */
+const SMALL_BYTES = 1024 * 1024;
+
+/** Whether a file is one of the many small ones of a repository. */
+export function isSmall({ sizeBytes }: PlanFile): boolean {
+  return sizeBytes !== null && sizeBytes <= SMALL_BYTES;
+}
 
 /** How a file stands before anything is fetched. */
 export interface FileNeed {

@@ -37,8 +37,10 @@ export interface OverallProgress {
 
 export interface ProgressState {
   readonly atMs: number;
-  /** By `fileKey`, in the order they were first seen. */
+  /** By `fileKey`, in the order they were first seen. Of many files, those that are settled are forgotten. */
   readonly files: ReadonlyMap<string, FileProgress>;
+  /** Bytes of the forgotten ones that were carried. */
+  readonly forgottenBytes: number;
   readonly models: ReadonlyMap<string, ModelProgress>;
   readonly overall: OverallProgress;
   /** Bytes brought here since the run began; a restart does not take any back. */
@@ -50,6 +52,7 @@ export interface ProgressState {
 export const NO_PROGRESS: ProgressState = {
   atMs: 0,
   files: new Map(),
+  forgottenBytes: 0,
   models: new Map(),
   overall: {
     totalBytes: 0,
@@ -70,8 +73,26 @@ export function fileKey(of: { readonly model: string; readonly file: string }): 
   return `${of.model}\0${of.file}`;
 }
 
+/** A thousand small files must not make every event a walk over a thousand. */
+const MOST_FILES = 64;
+
+function forgetSettled(state: ProgressState): ProgressState {
+  if (state.files.size <= MOST_FILES) return state;
+  const entries = [...state.files];
+  const settled = entries.filter(([, file]) => isSettled(file) && file.carried);
+  return {
+    ...state,
+    files: new Map(entries.filter(([, file]) => !isSettled(file))),
+    forgottenBytes: state.forgottenBytes + sum(settled, ([, file]) => file.doneBytes),
+  };
+}
+
 /** The state after one more event. */
-export function reduceProgress(state: ProgressState, event: LuciEvent): ProgressState {
+export function reduceProgress(before: ProgressState, event: LuciEvent): ProgressState {
+  return reduceOne(forgetSettled(before), event);
+}
+
+function reduceOne(state: ProgressState, event: LuciEvent): ProgressState {
   const atMs = Math.max(state.atMs, event.atMs);
   const models = reduceModels(state.models, event);
   if (!("file" in event)) return progressAt({ ...state, models, files: endFiles(state.files, event) }, atMs);
@@ -152,7 +173,9 @@ function overallOf(state: ProgressState): OverallProgress {
   const presentBytes = sum(models, (model) => model.presentBytes);
   // Files in place from the start are in their plan's presentBytes already.
   const doneBytes =
-    presentBytes + sum([...state.files.values()], (file) => (file.carried ? file.doneBytes : 0));
+    presentBytes +
+    state.forgottenBytes +
+    sum([...state.files.values()], (file) => (file.carried ? file.doneBytes : 0));
   const totalBytes = Math.max(
     doneBytes,
     sum(models, (model) => model.totalBytes),

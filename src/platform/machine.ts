@@ -44,9 +44,17 @@ function startTokenOf(pid: number): string {
   }
 }
 
+let identity: Owner | null = null;
+
 /** This process. */
 export function ownIdentity(): Owner {
-  return { pid: process.pid, host: hostname(), bootId: bootId(), startToken: startTokenOf(process.pid) };
+  identity ??= {
+    pid: process.pid,
+    host: hostname(),
+    bootId: bootId(),
+    startToken: startTokenOf(process.pid),
+  };
+  return identity;
 }
 
 /** Whether a process of this number runs on this machine. */

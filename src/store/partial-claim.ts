@@ -17,8 +17,20 @@ export interface Claim {
   readonly fresh: boolean;
 }
 
-/** Takes the key's data file, or makes an empty one. @throws E_LOCKED while a living process owns it */
+/** Takes the key's data file, or makes an empty one. @throws E_LOCKED while somebody, here or elsewhere, owns it */
 export async function claimPartial(store: Store, key: string): Promise<Claim> {
+  if (store.claimed.has(key))
+    throw new LuciError("E_LOCKED", "the same file is being written for another model");
+  store.claimed.add(key);
+  try {
+    return await claim(store, key);
+  } catch (error) {
+    store.claimed.delete(key);
+    throw error;
+  }
+}
+
+async function claim(store: Store, key: string): Promise<Claim> {
   const folder = store.layout.partialsFolder;
   await store.files.makeFolder(folder);
   const own = join(folder, partialFileName({ key, tag: ownerTag(ownIdentity()) }));
@@ -30,7 +42,20 @@ export async function claimPartial(store: Store, key: string): Promise<Claim> {
     await file.close();
     await store.files.remove(own);
   }
-  return { path: own, file: keepSyncFailures(await store.files.open(own, "create")), fresh: true };
+  const file = keepSyncFailures(await store.files.open(own, "create"));
+  await assertAlone(store, { key, own, file });
+  return { path: own, file, fresh: true };
+}
+
+/** Two that begin at the same moment find nothing to rename and each make their own: whoever sees the other yields. */
+async function assertAlone(store: Store, made: { key: string; own: string; file: OpenFile }): Promise<void> {
+  try {
+    await candidates(store, made.key);
+  } catch (error) {
+    await made.file.close();
+    await store.files.remove(made.own);
+    throw error;
+  }
 }
 
 async function isOnlyName(file: OpenFile): Promise<boolean> {

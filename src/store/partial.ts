@@ -17,8 +17,8 @@ import { emptyClaim, writeCheckpoint } from "./checkpoint.ts";
 import { Checkpointer } from "./checkpointer.ts";
 import { type Digests, FrontierHash } from "./frontier-hash.ts";
 import { type Believed, believeJournal, readJournal } from "./journal.ts";
-import { journalPath, partialKey } from "./layout.ts";
-import { type Claim, claimPartial, unclaimPartial } from "./partial-claim.ts";
+import { journalPath } from "./layout.ts";
+import { type Claim, unclaimPartial } from "./partial-claim.ts";
 import type { Store } from "./store.ts";
 import { compareVersion } from "./version.ts";
 
@@ -33,20 +33,6 @@ export interface PartialOptions {
   readonly fresh: boolean;
   /** Said once when the partial starts again from nothing, with the reason. */
   onRestart(reason: string): void;
-}
-
-/** Opens a file's partial, taking over what an interrupted run left. @throws E_LOCKED while another process owns it */
-export async function openPartial(store: Store, options: PartialOptions): Promise<StorePartial> {
-  const key = partialKey(options.file);
-  const claim = await claimPartial(store, key);
-  try {
-    const partial = new StorePartial(store, { ...options, key, claim });
-    await partial.load();
-    return partial;
-  } catch (error) {
-    await claim.file.close().catch(() => undefined);
-    throw error;
-  }
 }
 
 export class StorePartial implements Partial {
@@ -176,30 +162,42 @@ export class StorePartial implements Partial {
 
   /** Lets go with everything kept for the next run. */
   async release(): Promise<void> {
-    this.#hash?.close();
-    try {
-      await this.#checkpointer.all().catch((error: unknown) => this.#makeRoom(error));
-    } finally {
-      await this.#close();
-      const { key, claim } = this.#options;
-      if (this.doneBytes > 0) await unclaimPartial(this.#store, { path: claim.path, key });
-      else await this.#store.files.remove(claim.path);
-    }
+    const { key, claim } = this.#options;
+    await this.#letGo(async () => {
+      try {
+        await this.#checkpointer.all().catch((error: unknown) => this.#makeRoom(error));
+      } finally {
+        await this.#close();
+        if (this.doneBytes > 0) await unclaimPartial(this.#store, { path: claim.path, key });
+        else await this.#store.files.remove(claim.path);
+      }
+    });
   }
 
   /** Lets go after the data file got its final name: only the journal is left to remove. */
   async finishPublished(): Promise<void> {
-    this.#hash?.close();
-    await this.#close();
-    await this.#store.files.remove(journalPath(this.#store.layout, this.#options.key));
+    await this.#letGo(async () => {
+      await this.#close();
+      await this.#store.files.remove(journalPath(this.#store.layout, this.#options.key));
+    });
   }
 
   /** Deletes every byte. The journal goes first: data without a journal is worth nothing to the next run. */
   async discard(): Promise<void> {
+    await this.#letGo(async () => {
+      await this.#close();
+      await this.#store.files.remove(journalPath(this.#store.layout, this.#options.key));
+      await this.#store.files.remove(this.#options.claim.path);
+    });
+  }
+
+  async #letGo(act: () => Promise<void>): Promise<void> {
     this.#hash?.close();
-    await this.#close();
-    await this.#store.files.remove(journalPath(this.#store.layout, this.#options.key));
-    await this.#store.files.remove(this.#options.claim.path);
+    try {
+      await act();
+    } finally {
+      this.#store.claimed.delete(this.#options.key);
+    }
   }
 
   #startHash({ checkpoint, expected }: Pick<Believed, "checkpoint" | "expected">): void {

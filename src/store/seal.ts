@@ -9,12 +9,15 @@ import { type ManifestFile, installedPath } from "./manifest.ts";
 import type { StorePartial } from "./partial.ts";
 import { type Placement, makePlace } from "./place.ts";
 import type { Store } from "./store.ts";
+import { hashWholeFile } from "./whole-hash.ts";
 
 export interface SealOptions {
   readonly placement: Placement;
   /** A file that stands at the final name is replaced: it is damaged, or the user said so. */
   readonly replace: boolean;
   readonly allowUnsafe: boolean;
+  /** Make the name durable now; else whoever publishes the model does, for many files at once. */
+  readonly syncName: boolean;
   readonly signal: AbortSignal;
 }
 
@@ -44,8 +47,8 @@ export async function sealPartial(
   const moved = options.replace
     ? await store.files.rename(partial.path, finalPath)
     : await store.files.renameToFree(partial.path, finalPath);
-  if (!moved) throw strangerError(finalPath);
-  await store.files.syncFolder(dirname(finalPath));
+  if (!moved) return adoptTwin(store, partial, { ...options, digests, sizeBytes });
+  if (options.syncName) await store.files.syncFolder(dirname(finalPath));
   const facts = await store.files.facts(finalPath);
   await partial.finishPublished();
   return {
@@ -54,6 +57,22 @@ export async function sealPartial(
     modifiedNs: facts?.modifiedNs ?? "",
     pieces: partial.pieces.map((mark) => mark ?? ""),
   };
+}
+
+/** Another process was faster: if its file is what ours is, that is what was wanted. @throws E_DAMAGED if it is not */
+async function adoptTwin(
+  store: Store,
+  partial: StorePartial,
+  { placement, signal, digests, sizeBytes }: SealOptions & { digests: Digests; sizeBytes: number },
+): Promise<ManifestFile> {
+  const path = installedPath(store, placement);
+  const facts = await store.files.facts(path);
+  if (facts?.kind !== "file" || facts.sizeBytes !== sizeBytes) throw strangerError(path);
+  const found = await hashWholeFile(store, path, { sizeBytes, gitBlob: false, signal });
+  if (found.sha256 !== digests.sha256) throw strangerError(path);
+  await partial.discard();
+  const { modifiedNs } = facts;
+  return { ...recordOf(placement, digests), sizeBytes, modifiedNs, pieces: [...found.pieces] };
 }
 
 /** The part of a file's record that does not depend on how it came to be there. */

@@ -10,6 +10,8 @@ export interface Store {
   readonly layout: Layout;
   readonly hashes: HashPool;
   readonly hasher: HasherChoice;
+  /** Keys whose partials this very process is writing. */
+  readonly claimed: Set<string>;
 }
 
 /** Opens a models folder without touching it: nothing is made before something is written. */
@@ -19,5 +21,6 @@ export function openStore(options: { files: Files; modelsFolder: string; hasher:
     layout: layoutOf(options.modelsFolder),
     hashes: createHashPool(),
     hasher: options.hasher,
+    claimed: new Set(),
   };
 }

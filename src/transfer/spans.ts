@@ -10,8 +10,8 @@ const LARGEST_SPAN_BYTES = 64 * 1024 * 1024;
 const SPAN_MS = 1_000;
 /** Smaller rests are not worth a request of their own. */
 const SMALLEST_STEAL_BYTES = 256 * 1024;
-/** A connection that needs longer than this for its rest is helped. */
-const HELP_MS = 500;
+/** A connection that needs longer than this for its rest is helped; what it has under way is then sent twice. */
+const HELP_MS = 3_000;
 /** A connection without a byte for this long loses all of its rest, if another one is idle. */
 const SILENT_MS = 5_000;
 

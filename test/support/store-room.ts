@@ -8,7 +8,8 @@ import { nodeFiles } from "../../src/platform/node-files.ts";
 import { type Journal, formatJournal, parseJournal } from "../../src/store/journal.ts";
 import { journalPath, partialFileName, partialKey } from "../../src/store/layout.ts";
 import type { ManifestFile } from "../../src/store/manifest.ts";
-import { type PartialOptions, type StorePartial, openPartial } from "../../src/store/partial.ts";
+import { openPartial } from "../../src/store/open-partial.ts";
+import type { PartialOptions, StorePartial } from "../../src/store/partial.ts";
 import { type Store, openStore } from "../../src/store/store.ts";
 import { tempHome } from "./temp-home.ts";
 

@@ -328,3 +328,14 @@ describe("all together", () => {
     expect(first).toEqual(copy);
   });
 });
+
+test("of many files the settled ones are forgotten, and still counted", () => {
+  const names = Array.from({ length: 300 }, (_, index) => ({ model: FILE.model, file: `part-${index}` }));
+  const events = names.flatMap((of, index): (readonly [number, LuciEventBody])[] => [
+    [index * 10, started(1_000, 0, of)],
+    [index * 10 + 5, done(1_000, "fetched", of)],
+  ]);
+  const state = play(events, play([[0, planned(300_000, 0, 300)]]));
+  expect(state.files.size).toBeLessThanOrEqual(66);
+  expect(state.overall.doneBytes).toBe(300_000);
+});

@@ -34,6 +34,7 @@ const options = (file: PlanFile, change: Partial<SealOptions> = {}): SealOptions
   placement: { file, path: `org--repo/${file.path}` },
   replace: false,
   allowUnsafe: false,
+  syncName: true,
   signal,
   ...change,
 });
