@@ -100,6 +100,7 @@ async function publish(run: CarryRun, model: ModelRun): Promise<void> {
   };
   await syncPlaces(context, files);
   await publishManifest(context.store, manifest);
+  await removeReplaced(context, model.need);
   const hows = new Map<string, FileHow>(
     files.map((file) => [file.placement.path, model.carried.get(file)?.how ?? "reused"]),
   );
@@ -109,6 +110,15 @@ async function publish(run: CarryRun, model: ModelRun): Promise<void> {
     already: false,
   });
   context.emit({ type: "model.ready", model: name, path: model.receipt.path });
+}
+
+/** The version before is nobody's any more; what cannot be removed shows up as foreign, and harms nothing. */
+async function removeReplaced({ files: disk, store }: Context, { replaced }: ModelNeed): Promise<void> {
+  for (const path of replaced) {
+    const absolute = installedPath(store, { path });
+    await disk.remove(absolute).catch(() => false);
+    await removeEmptyParents(store, absolute);
+  }
 }
 
 /** Makes the names of small files durable, all of a folder at once; large ones did that by themselves. */

@@ -42,8 +42,12 @@ export async function info(context: Context, { name }: { name: string }): Promis
   };
 }
 
-/** Where an installed model lies: what to hand to an inference engine. @throws E_NOT_FOUND */
+/** Where an installed model lies: what to hand to an inference engine. @throws E_NOT_FOUND, E_DAMAGED when it is gone */
 export async function path(context: Context, { name }: { name: string }): Promise<PathResult> {
   const manifest = await requireInstalled(context, await recordsOf(context), name);
-  return { command: "path", model: manifest.name, path: mainPath(context.store, manifest) };
+  const found = mainPath(context.store, manifest);
+  if (await context.files.facts(found)) return { command: "path", model: manifest.name, path: found };
+  throw new LuciError("E_DAMAGED", `${manifest.name} is installed but gone from the disk: ${found}`, {
+    hint: `\`luci install ${manifest.name}\` fetches what is missing`,
+  });
 }

@@ -35,6 +35,8 @@ export interface FileNeed {
   readonly record: ManifestFile | null;
   /** Whether any model owns the place: what is not ours is not overwritten. */
   readonly owned: boolean;
+  /** Whether what lies there has the right size at least. */
+  readonly hasSize: boolean;
   /** Bytes an earlier run left. */
   readonly keptBytes: number;
   /** What an audit found wrong with the installed file; null where none has looked. */
@@ -46,6 +48,8 @@ export interface ModelNeed {
   readonly plan: Plan;
   readonly placed: PlacedPlan;
   readonly files: readonly FileNeed[];
+  /** Files of the version before, to be removed once this one is published. */
+  readonly replaced: readonly string[];
 }
 
 /** The plan that an installed model's own record makes: the same revision, the same places. */
@@ -81,7 +85,7 @@ export async function surveyPlan(
   const files: FileNeed[] = [];
   for (const placement of placed.placements)
     files.push(await surveyFile(context, records, { placement, force: planned.force }));
-  return { plan: planned.plan, placed, files };
+  return { plan: planned.plan, placed, files, replaced: [] };
 }
 
 async function surveyFile(
@@ -96,15 +100,25 @@ async function surveyFile(
   const record = owners.find((file) => isSameContent(placement.file, file)) ?? null;
   const facts = await store.files.facts(installedPath(store, placement));
   const common = { placement, record, owned: owners.length > 0, damage: null };
+  if (facts && facts.kind !== "file" && facts.kind !== "link") {
+    throw new LuciError(
+      "E_IO",
+      `${installedPath(store, placement)}: a ${facts.kind} stands in the file's place`,
+      {
+        hint: "Move it away, or choose another models folder with --dir",
+      },
+    );
+  }
   if (facts && !force) {
     const state = record && looksUntouched(record, facts) ? "present" : "unproved";
-    return { ...common, state, keptBytes: 0 };
+    const sizeBytes = placement.file.sizeBytes;
+    return { ...common, state, keptBytes: 0, hasSize: sizeBytes === null || facts.sizeBytes === sizeBytes };
   }
   const journal = await readJournal(store, partialKey(placement.file));
   const keptBytes = journal
     ? totalSize(journal.ranges.map(([startBytes, endBytes]) => ({ startBytes, endBytes })))
     : 0;
-  return { ...common, state: keptBytes > 0 ? "partial" : "missing", keptBytes };
+  return { ...common, hasSize: false, state: keptBytes > 0 ? "partial" : "missing", keptBytes };
 }
 
 /** Bytes of a model that are not here yet; unknown sizes count as nothing. */
@@ -141,11 +155,11 @@ export function describePlan(context: Context, model: ModelNeed): PlannedModel {
     revision: model.plan.revision,
     totalBytes: totalBytes(model),
     missingBytes: missingBytes(model),
-    files: model.files.map(({ placement, state }) => ({
+    files: model.files.map(({ placement, state, hasSize }) => ({
       path: installedPath(context.store, placement),
       sizeBytes: placement.file.sizeBytes,
       digest: placement.file.digest,
-      state: state === "unproved" ? "present" : state,
+      state: state !== "unproved" ? state : hasSize ? "present" : "missing",
     })),
   };
 }

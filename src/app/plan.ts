@@ -65,7 +65,7 @@ async function planTarget(
     (manifest) => manifest.ref.toLowerCase() === target.ref.toLowerCase(),
   );
   // What is installed stays at its revision: nobody is asked, and nothing moves silently.
-  if (installed && !force && sha256 === null) {
+  if (installed && !force && sha256 === null && target.isCurrent(installed)) {
     return settled(
       context,
       installed,
@@ -77,10 +77,38 @@ async function planTarget(
     context.emit({ type: "notice", level: "info", model: plan.name, message });
   const need = await surveyPlan(context, records, { plan, force });
   const known = records.manifests.find((manifest) => manifest.name === plan.name);
-  if (known && known.files.length === need.files.length && known.revision === plan.revision)
-    return settled(context, known, need);
+  if (known && isRecorded(known, need)) return settled(context, known, need);
   emitPlan(context, need);
-  return need;
+  if (known) tellReplacement(context, known, need);
+  return { ...need, replaced: known ? replacedPaths(records, known, need) : [] };
+}
+
+/** Whether a record says of every file what the plan says. */
+function isRecorded(known: Manifest, { plan, placed, files }: ModelNeed): boolean {
+  const authorities = new Map(known.files.map((file) => [file.path, file.authority]));
+  return (
+    known.revision === plan.revision &&
+    known.folder === placed.folder &&
+    known.files.length === files.length &&
+    files.every(({ placement }) => authorities.get(placement.path) === placement.file.authority)
+  );
+}
+
+/** A name that comes to mean other bytes is said, not silently followed. */
+function tellReplacement(context: Context, known: Manifest, need: ModelNeed): void {
+  if (missingBytes(need) === 0) return;
+  const message = `${known.name} is installed in another version, which this one replaces when it is whole`;
+  context.emit({ type: "notice", level: "info", model: known.name, message });
+}
+
+/** Files of the version before that no model needs any more. */
+function replacedPaths(records: Records, known: Manifest, { placed }: ModelNeed): string[] {
+  const others = records.manifests.filter((manifest) => manifest.name !== known.name);
+  const needed = new Set([
+    ...placed.placements.map(({ path }) => path),
+    ...others.flatMap((manifest) => manifest.files.map((file) => file.path)),
+  ]);
+  return known.files.map((file) => file.path).filter((path) => !needed.has(path));
 }
 
 /** Installed and untouched, or still in need of something. */

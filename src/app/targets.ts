@@ -2,9 +2,10 @@
 
 import { LuciError } from "../domain/errors.ts";
 import type { Plan } from "../domain/plan.ts";
-import { type Ref, formatRef } from "../domain/ref.ts";
+import { type Ref, type UrlRef, formatRef } from "../domain/ref.ts";
 import type { Catalog } from "../sources/catalog.ts";
 import type { CatalogModel } from "../sources/catalog-schema.ts";
+import type { Manifest } from "../store/manifest.ts";
 import type { Sources } from "./sources.ts";
 
 /** One model that was asked for. */
@@ -13,6 +14,8 @@ export interface Target {
   readonly label: string;
   /** The ref as manifests record it. */
   readonly ref: string;
+  /** Whether an installed model of this ref is still what is asked for, as far as can be said without asking anybody. */
+  isCurrent(installed: Manifest): boolean;
   resolve(signal: AbortSignal): Promise<Plan>;
 }
 
@@ -26,6 +29,7 @@ function expandRef(ref: Ref, { catalog, sources }: { catalog: Catalog; sources: 
   const fromCatalog = (model: CatalogModel): Target => ({
     label: model.name,
     ref: model.name,
+    isCurrent: (installed) => isCurrentModel(model, installed),
     resolve: (signal) => sources.huggingface.resolveCatalogModel(model, { signal }),
   });
   switch (ref.kind) {
@@ -37,12 +41,32 @@ function expandRef(ref: Ref, { catalog, sources }: { catalog: Catalog; sources: 
       return catalog.group(ref.group).map(fromCatalog);
     case "tier":
       return tierOf(ref.tier, catalog).map(fromCatalog);
-    case "huggingface":
-    case "url": {
+    case "huggingface": {
       const text = formatRef(ref);
-      return [{ label: text, ref: text, resolve: (signal) => sources[ref.kind].resolve(ref, { signal }) }];
+      const resolve = (signal: AbortSignal) => sources.huggingface.resolve(ref, { signal });
+      return [{ label: text, ref: text, isCurrent: () => true, resolve }];
     }
+    case "url":
+      return [urlTarget(ref, sources)];
   }
+}
+
+/** A catalog may have moved on to another version since. */
+function isCurrentModel(model: CatalogModel, installed: Manifest): boolean {
+  const digests = new Set(installed.files.map((file) => file.sha256));
+  return model.source.files.every((file) => file.sha256 === null || digests.has(file.sha256));
+}
+
+/** An address is the same model with and without its digest; the digest says whether it is verified. */
+function urlTarget(ref: UrlRef, sources: Sources): Target {
+  const text = formatRef({ ...ref, sha256: null });
+  return {
+    label: text,
+    ref: text,
+    isCurrent: ({ files }) =>
+      ref.sha256 === null || files.every((file) => file.sha256 === ref.sha256 && file.authority === "user"),
+    resolve: async (signal) => ({ ...(await sources.url.resolve(ref, { signal })), ref: text }),
+  };
 }
 
 function tierOf(tier: number, catalog: Catalog): CatalogModel[] {
@@ -60,5 +84,5 @@ function unknownTarget(name: string, catalog: Catalog): Target {
       ? `Did you mean ${suggestions.map((known) => `\`${known}\``).join(" or ")}?`
       : "`luci list --available` shows the catalog; other models are named hf:org/repo or by URL";
   const error = new LuciError("E_NOT_FOUND", `There is no model named ${name} in the catalog`, { hint });
-  return { label: name, ref: name, resolve: () => Promise.reject(error) };
+  return { label: name, ref: name, isCurrent: () => true, resolve: () => Promise.reject(error) };
 }

@@ -1,5 +1,6 @@
 // Verify: an audit of the models folder, and with `repair` a plan restricted to what is broken.
 
+import { relative } from "node:path";
 import { type Finding, isDamage } from "../domain/finding.ts";
 import { reportError } from "../domain/errors.ts";
 import type { FailedModel, Receipt, VerifyResult } from "../domain/results.ts";
@@ -30,6 +31,7 @@ export async function verify(context: Context, options: VerifyOptions): Promise<
   const subjects = await chooseModels(context, records, options.names);
   const findings = await auditModels(context, subjects, options);
   if (options.names.length === 0) findings.push(...(await foreignFindings(context, records)));
+  findings.push(...recordFindings(context, records));
   const damaged = new Set(findings.filter(isDamage).map((finding) => finding.model));
   const broken = subjects.filter((manifest) => damaged.has(manifest.name));
   const mended = options.repair
@@ -115,6 +117,24 @@ async function auditOne(
   return finding;
 }
 
+/** A record that cannot be read is damage: nobody can say what its model's files should be. */
+function recordFindings(context: Context, records: Records): Finding[] {
+  return records.unreadable.map(({ path, reason }) => {
+    const finding: Finding = {
+      kind: "unreadable",
+      model: null,
+      file: relative(context.settings.modelsFolder, path),
+      sizeBytes: 0,
+      badPieces: [],
+      pieces: 0,
+      detail: reason,
+      quick: false,
+    };
+    context.emit({ type: "finding", finding });
+    return finding;
+  });
+}
+
 async function foreignFindings(context: Context, records: Records): Promise<Finding[]> {
   const strangers = await findStrangers(context.store, records.manifests);
   return strangers.map(({ name, sizeBytes }) => {
@@ -156,7 +176,7 @@ async function repair(
     });
   }
   await assertRoom(context, models);
-  const sources = openSources(context, { allowUnsafe: true, sha256: null });
+  const sources = openSources(context, { allowUnsafe: true, sha256: null, refs: [] });
   const limiter = createLimiter(context.settings.limitBytesPerSec);
   const pool = openPool(context);
   const run = { context, sources, limiter, pool, force: false, resume: true, allowUnsafe: true, wait: true };

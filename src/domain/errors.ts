@@ -21,7 +21,11 @@ export const ERROR_TABLE = {
     hint: "A model is a catalog name, `hf:org/repo[@revision][:quant-or-path]` or an https URL",
   },
   E_CONFIG: { exit: 2, retryable: false, hint: "Correct the named setting and run the command again" },
-  E_SOME_FAILED: { exit: 3, retryable: false, hint: "Run the same command again: what is done is kept" },
+  E_SOME_FAILED: {
+    exit: 3,
+    retryable: false,
+    hint: "Each reason is told above; once mended, the same command goes on: what is done is kept",
+  },
   E_DAMAGED: { exit: 4, retryable: false, hint: "`luci verify --repair` fetches only the damaged pieces" },
   E_DIGEST: {
     exit: 4,

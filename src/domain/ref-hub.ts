@@ -84,7 +84,9 @@ export function parseHubPage(url: URL, hubEndpoint?: string): HuggingfaceRef {
 function hubRef(ref: Omit<HuggingfaceRef, "kind">): HuggingfaceRef {
   const { repo, revision, select } = ref;
   if (repo.split("/").some((part) => part === "." || part === "..")) {
-    throw new LuciError("E_UNSAFE_PATH", `Unsafe repository name ${quote(repo)}: it leaves its folder`);
+    throw new LuciError("E_UNSAFE_PATH", `Unsafe repository name ${quote(repo)}: it leaves its folder`, {
+      hint: "A repository is named org/repo, with letters, digits, `-`, `_` and `.`",
+    });
   }
   if (!isRepoName(repo)) throw notARepo(repo);
   if (revision !== null && (!REVISION.test(revision) || /\.\.|\/\//.test(revision))) {

@@ -17,6 +17,8 @@ export interface UrlOptions {
   readonly http: Http;
   /** Digest the user gave for the file, beside the one an address may carry. */
   readonly sha256: string | null;
+  /** Addresses as typed in this run: signed ones are complete nowhere else. */
+  readonly urls: readonly string[];
   /** Take a file that can run code when loaded. */
   readonly allowUnsafe: boolean;
 }
@@ -24,7 +26,7 @@ export interface UrlOptions {
 /** Addresses as a source. Signed addresses live in its memory only; plans carry them without signatures. */
 export function urlSource(options: UrlOptions): Source {
   /** Address as stored → address as typed. */
-  const fullUrls = new Map<string, string>();
+  const fullUrls = new Map(options.urls.map((url) => [withoutSecrets(url), url]));
   return {
     resolve: async (ref, { signal }) => {
       if (ref.kind !== "url") throw new Error(`not a URL ref: ${ref.kind}`);

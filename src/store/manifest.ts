@@ -14,6 +14,7 @@ import {
   type InferOutput,
 } from "valibot";
 import { LuciError } from "../domain/errors.ts";
+import { checkRemotePath } from "../domain/safe-path.ts";
 import type { FileFacts } from "../platform/files.ts";
 import { manifestFileName } from "./layout.ts";
 import type { Store } from "./store.ts";
@@ -83,6 +84,9 @@ export async function readRecords(store: Store): Promise<Records> {
 export function parseManifest(text: string): Manifest {
   const parsed = safeParse(manifestSchema, JSON.parse(text));
   if (!parsed.success) throw new Error(parsed.issues[0].message);
+  // A models folder may come from anywhere: its records name what will be read, and removed.
+  for (const file of parsed.output.files) checkRemotePath(file.path);
+  if (parsed.output.folder !== null) checkRemotePath(parsed.output.folder);
   return parsed.output;
 }
 

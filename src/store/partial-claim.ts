@@ -34,10 +34,15 @@ async function claim(store: Store, key: string): Promise<Claim> {
   const folder = store.layout.partialsFolder;
   await store.files.makeFolder(folder);
   const own = join(folder, partialFileName({ key, tag: ownerTag(ownIdentity()) }));
-  for (const name of await candidates(store, key)) {
+  const names = await candidates(store, key);
+  for (const [index, name] of names.entries()) {
     if (!(await store.files.rename(join(folder, name), own))) continue;
     const file = keepSyncFailures(await store.files.open(own, "update"));
-    if (await isOnlyName(file)) return { path: own, file, fresh: false };
+    if (await isOnlyName(file)) {
+      // The one journal speaks of one of them: what else dead processes left of this file is in nobody's way.
+      for (const other of names.slice(index + 1)) await store.files.remove(join(folder, other));
+      return { path: own, file, fresh: false };
+    }
     // A publish that died between link and unlink: these bytes are an installed file now, leave them alone.
     await file.close();
     await store.files.remove(own);

@@ -2,7 +2,7 @@
 // ever names a file that is gone; a removal that was killed is finished by cleanup.
 
 import { dirname, join } from "node:path";
-import { LuciError } from "../domain/errors.ts";
+import { LuciError, toLuciError } from "../domain/errors.ts";
 import type { Leftover } from "./leftover.ts";
 import { manifestFileName } from "./layout.ts";
 import { type Manifest, type Records, installedPath, parseManifest } from "./manifest.ts";
@@ -53,7 +53,10 @@ export function planRemoval(store: Store, records: Records, doomed: readonly Man
   };
 }
 
-/** Executes a plan once: records aside, files away, empty folders away, records away. */
+/**
+ * Executes a plan once: records aside, files away, empty folders away, records away.
+ * @throws LuciError where the disk refuses; if that was the first file, everything is as before
+ */
 export async function executeRemoval(store: Store, plan: RemovalPlan): Promise<number> {
   const { files, layout } = store;
   const records = plan.manifests.map((manifest) =>
@@ -62,12 +65,23 @@ export async function executeRemoval(store: Store, plan: RemovalPlan): Promise<n
   for (const record of records) await files.rename(record, `${record}${TOMBSTONE}`);
   await files.syncFolder(layout.manifestsFolder);
   let freedBytes = 0;
-  for (const file of plan.files) {
-    if (await files.remove(file.path)) freedBytes += file.sizeBytes;
+  for (const [index, file] of plan.files.entries()) {
+    try {
+      if (await files.remove(file.path)) freedBytes += file.sizeBytes;
+    } catch (error) {
+      if (index > 0) throw withHint(error, "`luci cleanup` removes the rest once this is mended");
+      for (const record of records) await files.rename(`${record}${TOMBSTONE}`, record);
+      throw withHint(error, "Nothing was removed: mend this and run the command again");
+    }
     await removeEmptyParents(store, file.path);
   }
   for (const record of records) await files.remove(`${record}${TOMBSTONE}`);
   return freedBytes;
+}
+
+function withHint(thrown: unknown, hint: string): LuciError {
+  const { code, message } = toLuciError(thrown);
+  return new LuciError(code, message, { hint, cause: thrown });
 }
 
 /** Removes folders that became empty, up to the models folder. */

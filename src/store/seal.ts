@@ -2,7 +2,7 @@
 
 import { dirname } from "node:path";
 import { LuciError } from "../domain/errors.ts";
-import type { Digest } from "../domain/plan.ts";
+import type { Digest, PlanFile } from "../domain/plan.ts";
 import type { Digests } from "./frontier-hash.ts";
 import { inspectFile } from "./inspect.ts";
 import { type ManifestFile, installedPath } from "./manifest.ts";
@@ -33,7 +33,7 @@ export async function sealPartial(
 ): Promise<ManifestFile> {
   const { placement, signal } = options;
   const digests = await partial.digests(signal);
-  assertDigest(placement.file.path, { published: placement.file.digest, digests });
+  assertDigest(placement.file, digests);
   const sizeBytes = partial.sizeBytes ?? 0;
   await inspectFile(store.files, partial.path, {
     name: placement.file.path,
@@ -91,13 +91,15 @@ export function matchesDigest(published: Digest | null, digests: Digests): boole
   return published.hex === (published.algorithm === "sha256" ? digests.sha256 : digests.gitSha1);
 }
 
-function assertDigest(name: string, found: { published: Digest | null; digests: Digests }): void {
-  if (matchesDigest(found.published, found.digests)) return;
-  const wanted = found.published;
-  const got = wanted?.algorithm === "sha256" ? found.digests.sha256 : found.digests.gitSha1;
+function assertDigest(file: PlanFile, digests: Digests): void {
+  const wanted = file.digest;
+  if (wanted === null || matchesDigest(wanted, digests)) return;
+  const got = wanted.algorithm === "sha256" ? digests.sha256 : digests.gitSha1;
+  const given = file.authority === "user";
   throw new LuciError(
     "E_DIGEST",
-    `${name}: the bytes received have ${wanted?.algorithm} ${got?.slice(0, 12)}…, published is ${wanted?.hex.slice(0, 12)}…`,
+    `${file.path}: the bytes received have ${wanted.algorithm} ${got?.slice(0, 12)}…, ${given ? "given was" : "published is"} ${wanted.hex.slice(0, 12)}…`,
+    given ? { hint: "Check the digest you gave: the source sends these bytes every time" } : {},
   );
 }
 

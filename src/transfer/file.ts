@@ -14,7 +14,7 @@ import type { ConnectionPool, Seat } from "./pool.ts";
 import { Route } from "./route.ts";
 import { type Span, SpanBoard } from "./spans.ts";
 
-/** Failures in a row are forgotten once this much has moved since the last one. */
+/** Failures in a row are forgotten once this much more is there; bytes that come again are no progress. */
 const PROGRESS_BYTES = 1024 * 1024;
 /** How often an idle connection looks whether somebody needs help. */
 const LOOK_MS = 250;
@@ -54,7 +54,6 @@ export class FileTransfer {
   readonly #route: Route;
   readonly #workers = new Set<Promise<void>>();
   #seat: Seat | null = null;
-  #movedBytes = 0;
   #open = 0;
   #mode: "unknown" | "ranges" | "whole" = "unknown";
   #wholeBusy = false;
@@ -146,7 +145,7 @@ export class FileTransfer {
 
   /** Fetches one span and answers how many failures in a row that makes. */
   async #fetch(span: Span | null, failures: number): Promise<number> {
-    const beforeBytes = this.#movedBytes;
+    const beforeBytes = this.#partial.doneBytes;
     const located = await this.#route.next();
     try {
       await this.#attempt(span, located);
@@ -155,7 +154,7 @@ export class FileTransfer {
     } catch (error) {
       this.#giveBack(span);
       this.#signal.throwIfAborted();
-      const inARow = this.#movedBytes - beforeBytes >= PROGRESS_BYTES ? 1 : failures + 1;
+      const inARow = this.#partial.doneBytes - beforeBytes >= PROGRESS_BYTES ? 1 : failures + 1;
       await this.#recover(error, { failures: inARow, located });
       return inARow;
     } finally {
@@ -194,7 +193,6 @@ export class FileTransfer {
 
   #arrived(span: Span | null, sizeBytes: number): void {
     if (span) this.#board.arrived(span, sizeBytes);
-    this.#movedBytes += sizeBytes;
     this.#route.works();
     this.#seat?.moved(sizeBytes);
     this.#options.onBytes(sizeBytes);

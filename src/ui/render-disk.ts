@@ -65,7 +65,7 @@ function cleanupHeadline({ items, executed, freedBytes, failed }: CleanupResult)
   if (executed)
     return `Deleted ${plural(items.length - failed.length, "item")}, ${formatBytes(freedBytes)} freed`;
   const bytes = items.reduce((sum, item) => sum + item.sizeBytes, 0);
-  return `Nothing was deleted: ${plural(items.length, "item")} with ${formatBytes(bytes)} may go`;
+  return `Nothing was deleted: ${plural(items.length, "item")} with ${formatBytes(bytes)} may go (--yes deletes)`;
 }
 
 export function renderRemove(result: RemoveResult): Rendered {
