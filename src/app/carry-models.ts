@@ -4,7 +4,7 @@ import { dirname } from "node:path";
 import { LuciError, reportError, toLuciError } from "../domain/errors.ts";
 import type { FileHow } from "../domain/plan.ts";
 import type { Receipt } from "../domain/results.ts";
-import { type Manifest, installedPath, publishManifest } from "../store/manifest.ts";
+import { type Manifest, installedPath, publishManifest, readRecords } from "../store/manifest.ts";
 import { removeEmptyParents } from "../store/removal.ts";
 import { runQueue } from "../transfer/queue.ts";
 import { carryFile } from "./carry.ts";
@@ -14,8 +14,8 @@ import { discardPartials } from "./discard.ts";
 import { receiptOf } from "./models.ts";
 import { type FileNeed, type ModelNeed, isSmall } from "./need.ts";
 
-/** Small files mostly wait: four run in the place of a large one. */
-const SMALL_FILES_PER_JOB = 4;
+/** Every file has a connection of its own: no host is asked for more at once. */
+const MOST_FILES = 16;
 
 /** One model under way. */
 export interface ModelRun {
@@ -37,17 +37,21 @@ export async function carryModels(run: CarryRun, models: readonly ModelNeed[]): 
     return { ...base, started: false, receipt: null, failure: null, fetchedBytes: 0 };
   });
   const tasks = runs.flatMap((model) =>
-    model.need.files.map((file) => ({ weight: weightOf(file), run: () => carryOne(run, model, file) })),
+    model.need.files.map((file) => ({
+      weight: weightOf(file, settings.jobs),
+      run: () => carryOne(run, model, file),
+    })),
   );
-  await runQueue(tasks, { capacity: settings.jobs * SMALL_FILES_PER_JOB, signal }).catch((error: unknown) => {
+  await runQueue(tasks, { capacity: MOST_FILES, signal }).catch((error: unknown) => {
     if (!signal.aborted) throw error;
   });
   if (signal.aborted) for (const model of runs) await windDown(run, model);
   return runs;
 }
 
-function weightOf({ placement: { file } }: FileNeed): number {
-  return isSmall(file) ? 1 : SMALL_FILES_PER_JOB;
+/** Small files mostly wait: four of them run in the place of a large one. */
+function weightOf({ placement: { file } }: FileNeed, jobs: number): number {
+  return isSmall(file) ? Math.max(1, Math.floor(4 / jobs)) : Math.max(1, Math.floor(MOST_FILES / jobs));
 }
 
 async function carryOne(run: CarryRun, model: ModelRun, file: FileNeed): Promise<void> {
@@ -121,11 +125,16 @@ async function removeReplaced({ files: disk, store }: Context, { replaced }: Mod
   }
 }
 
-/** Makes the names of small files durable, all of a folder at once; large ones did that by themselves. */
+/** Makes the names of all files durable, each folder once: adopted ones may never have been. */
 async function syncPlaces({ files: disk, store }: Context, files: readonly FileNeed[]): Promise<void> {
-  const small = files.filter(({ placement }) => isSmall(placement.file));
-  for (const folder of new Set(small.map(({ placement }) => dirname(installedPath(store, placement)))))
+  for (const folder of new Set(files.map(({ placement }) => dirname(installedPath(store, placement)))))
     await disk.syncFolder(folder);
+}
+
+/** What completed models need, those of this run included: no policy may take it from them. */
+async function neededPaths({ store }: Context): Promise<Set<string>> {
+  const { manifests } = await readRecords(store);
+  return new Set(manifests.flatMap((manifest) => manifest.files.map((file) => file.path)));
 }
 
 /** After an interrupt: a model that is not whole keeps its finished files, or loses every byte, as the policy says. */
@@ -138,7 +147,9 @@ async function windDown(run: CarryRun, model: ModelRun): Promise<void> {
     model.kept.push({ keptBytes, deleted: null, undeleted: null });
     return;
   }
+  const needed = await neededPaths(context);
   for (const [file] of finished) {
+    if (needed.has(file.placement.path)) continue;
     const path = installedPath(context.store, file.placement);
     await context.files.remove(path).catch((error: unknown) => {
       model.kept.push({

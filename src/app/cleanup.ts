@@ -4,6 +4,7 @@ import { reportError } from "../domain/errors.ts";
 import type { CleanupItem, CleanupResult } from "../domain/results.ts";
 import type { Leftover } from "../store/leftover.ts";
 import { deleteLeftover, findLeftovers } from "../store/leftovers.ts";
+import { readRecords } from "../store/manifest.ts";
 import { assertRecordsReadable } from "../store/removal.ts";
 import type { Context } from "./context.ts";
 import { recordsOf } from "./models.ts";
@@ -17,7 +18,7 @@ export interface CleanupOptions {
 
 /** Finds what interrupted and crashed runs left, and deletes it if told to. @throws E_DAMAGED while a record is unreadable */
 export async function cleanup(context: Context, options: CleanupOptions): Promise<CleanupResult> {
-  const records = await recordsOf(context);
+  await recordsOf(context);
   const found = await findLeftovers(context.store);
   const isDue = (item: Leftover): boolean => !item.isAlive && item.ageMs >= (options.olderThanMs ?? 0);
   const due = found.filter(isDue);
@@ -27,7 +28,8 @@ export async function cleanup(context: Context, options: CleanupOptions): Promis
   if (due.length === 0 || options.dryRun || !(await options.confirm(plan.items)))
     return { ...plan, ...nothing };
   context.signal.throwIfAborted();
-  assertRecordsReadable(records);
+  // The question may have stood open for long: installs went on meanwhile.
+  assertRecordsReadable(await readRecords(context.store));
   const executed = await execute(context, due);
   return { ...plan, executed: true, ...executed };
 }

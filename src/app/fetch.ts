@@ -34,14 +34,15 @@ export async function fetchFile(
     if (need.record && badPieces.length > 0)
       await salvageFile(run.context.store, turn.key, { record: need.record, badPieces, label });
     for (;;) {
+      options.signal.throwIfAborted();
       // Whoever we waited for may have finished it.
-      const sound = await findFinished(run, need, options);
-      if (sound) return reuseFile(run, need, { record: sound, model: options.model });
+      const found = await lookAgain(run, need, options);
+      if (typeof found !== "string") return reuseFile(run, need, { record: found, model: options.model });
       const partial = await turn.open();
       if (!partial) continue;
-      if (!(await isFinishedNow(run, need, { ...options, partial })))
+      if (found === "wrong" || !(await isFinishedNow(run, need, { ...options, partial })))
         return await fetchClaimed(run, need, { ...options, label, partial });
-      await partial.discard();
+      await partial.release();
     }
   } finally {
     turn.release();
@@ -74,8 +75,14 @@ async function isFinishedNow(
   }
 }
 
-async function findFinished(run: CarryRun, need: FileNeed, options: Wanted): Promise<ManifestFile | null> {
-  return (await isFinished(run, need, options)) ? (await proveFile(run, need, options)).sound : null;
+/** What stands at the final name now: nothing new, the file itself, or something that is not it. */
+async function lookAgain(
+  run: CarryRun,
+  need: FileNeed,
+  options: Wanted,
+): Promise<ManifestFile | "absent" | "wrong"> {
+  if (!(await isFinished(run, need, options))) return "absent";
+  return (await proveFile(run, need, options)).sound ?? "wrong";
 }
 
 interface FetchOptions extends CarryOptions {

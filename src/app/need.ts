@@ -15,7 +15,7 @@ import {
   installedPath,
   looksUntouched,
 } from "../store/manifest.ts";
-import { type PlacedPlan, type Placement, isSameContent, placePlan } from "../store/place.ts";
+import { type PlacedPlan, type Placement, isSameContent } from "../store/place.ts";
 import type { Context } from "./context.ts";
 
 /** A file up to this size costs more waiting and bookkeeping than bytes. */
@@ -75,13 +75,32 @@ export function planOfManifest(manifest: Manifest): { plan: Plan; placed: Placed
   return { plan, placed: { folder, placements } };
 }
 
+/** The record a planned model will have, as far as it is known: what it holds is not for others to take. */
+export function manifestOfNeed({ plan, placed }: ModelNeed): Manifest {
+  const files = placed.placements.map(({ path, file }): ManifestFile => {
+    const { digest, origin, authority } = file;
+    return {
+      path,
+      sizeBytes: file.sizeBytes ?? 0,
+      sha256: digest?.algorithm === "sha256" ? digest.hex : "",
+      gitSha1: digest?.algorithm === "git-sha1" ? digest.hex : null,
+      authority,
+      origin,
+      modifiedNs: "",
+      pieces: [],
+    };
+  });
+  const { name, ref, source, revision } = plan;
+  return { format: 1, name, ref, source, revision, folder: placed.folder, installedAt: "", files };
+}
+
 /** Surveys a plan against the disk. Reads no file's content. */
 export async function surveyPlan(
   context: Context,
   records: Records,
-  planned: { plan: Plan; placed?: PlacedPlan; force: boolean },
+  planned: { plan: Plan; placed: PlacedPlan; force: boolean },
 ): Promise<ModelNeed> {
-  const placed = planned.placed ?? placePlan(planned.plan, records.manifests);
+  const { placed } = planned;
   const files: FileNeed[] = [];
   for (const placement of placed.placements)
     files.push(await surveyFile(context, records, { placement, force: planned.force }));

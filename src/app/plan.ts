@@ -4,11 +4,18 @@ import { LuciError, reportError, toLuciError } from "../domain/errors.ts";
 import type { Plan } from "../domain/plan.ts";
 import type { FailedModel, Receipt } from "../domain/results.ts";
 import type { Manifest, Records } from "../store/manifest.ts";
-import { digestMark } from "../store/place.ts";
+import { digestMark, placePlan } from "../store/place.ts";
 import { runQueue } from "../transfer/queue.ts";
 import type { Context } from "./context.ts";
 import { receiptOf } from "./models.ts";
-import { type ModelNeed, missingBytes, planOfManifest, surveyPlan, totalBytes } from "./need.ts";
+import {
+  type ModelNeed,
+  manifestOfNeed,
+  missingBytes,
+  planOfManifest,
+  surveyPlan,
+  totalBytes,
+} from "./need.ts";
 import type { Target } from "./targets.ts";
 
 /** Metadata requests at once: enough to hide the round trips, few enough for any hub's quota. */
@@ -27,60 +34,103 @@ export interface PlannedBatch {
   readonly failed: readonly FailedModel[];
 }
 
+/** A target that needs no more asking: its own record is the plan, or its source has answered. */
+type Resolved =
+  | { readonly target: Target; readonly installed: Manifest }
+  | { readonly target: Target; readonly plan: Plan };
+
 /** Plans every target. A target's failure is told and listed, the others go on. @throws the signal's reason */
 export async function planTargets(
   context: Context,
   targets: readonly Target[],
   options: PlanOptions,
 ): Promise<PlannedBatch> {
-  const slots: (ModelNeed | Receipt | FailedModel | undefined)[] = targets.map(() => undefined);
-  const plan = async (target: Target, index: number): Promise<void> => {
-    try {
-      slots[index] = await planTarget(context, target, options);
-    } catch (error) {
-      context.signal.throwIfAborted();
-      const failure = { model: target.label, error: reportError(error) };
-      if (toLuciError(error).code === "E_INTERNAL") throw error;
-      context.emit({ type: "model.failed", ...failure });
-      slots[index] = failure;
-    }
-  };
-  const tasks = targets.map((target, index) => ({ weight: 1, run: () => plan(target, index) }));
+  const slots: (Resolved | FailedModel | undefined)[] = targets.map(() => undefined);
+  const tasks = targets.map((target, index) => ({
+    weight: 1,
+    run: async () => {
+      slots[index] = await orFailure(context, target, () => resolveTarget(context, target, options));
+    },
+  }));
   await runQueue(tasks, { capacity: PLANS_AT_ONCE, signal: context.signal });
-  const done = slots.flatMap((slot) => (slot ? [slot] : []));
-  return {
-    models: done.filter((slot): slot is ModelNeed => "placed" in slot),
-    already: done.filter((slot): slot is Receipt => "already" in slot),
-    failed: done.filter((slot): slot is FailedModel => "error" in slot),
-  };
+  // In order, and one after the other: what an earlier model of the batch takes is taken.
+  const batch = { models: [] as ModelNeed[], already: [] as Receipt[], failed: [] as FailedModel[] };
+  for (const slot of slots) {
+    if (!slot) continue;
+    const outcome =
+      "error" in slot
+        ? slot
+        : await orFailure(context, slot.target, () =>
+            placeTarget(context, slot, { ...options, earlier: batch.models }),
+          );
+    if ("error" in outcome) batch.failed.push(outcome);
+    else if ("already" in outcome) batch.already.push(outcome);
+    else batch.models.push(outcome);
+  }
+  return batch;
 }
 
-async function planTarget(
+async function orFailure<T>(
   context: Context,
   target: Target,
-  options: PlanOptions,
-): Promise<ModelNeed | Receipt> {
+  act: () => Promise<T>,
+): Promise<T | FailedModel> {
+  try {
+    return await act();
+  } catch (error) {
+    context.signal.throwIfAborted();
+    if (toLuciError(error).code === "E_INTERNAL") throw error;
+    const failure = { model: target.label, error: reportError(error) };
+    context.emit({ type: "model.failed", ...failure });
+    return failure;
+  }
+}
+
+async function resolveTarget(context: Context, target: Target, options: PlanOptions): Promise<Resolved> {
   const { records, force, sha256 } = options;
-  const installed = records.manifests.find(
-    (manifest) => manifest.ref.toLowerCase() === target.ref.toLowerCase(),
-  );
+  const installed = records.manifests.find((manifest) => isSameRef(manifest.ref, target.ref));
   // What is installed stays at its revision: nobody is asked, and nothing moves silently.
-  if (installed && !force && sha256 === null && target.isCurrent(installed)) {
+  if (installed && !force && sha256 === null && target.isCurrent(installed)) return { target, installed };
+  return { target, plan: await target.resolve(context.signal) };
+}
+
+function isSameRef(one: string, other: string): boolean {
+  return one.toLowerCase() === other.toLowerCase();
+}
+
+async function placeTarget(
+  context: Context,
+  resolved: Resolved,
+  options: PlanOptions & { readonly earlier: readonly ModelNeed[] },
+): Promise<ModelNeed | Receipt> {
+  const { force, sha256 } = options;
+  const { records } = options;
+  const taken = withEarlier(records, options.earlier);
+  if ("installed" in resolved) {
+    const { installed } = resolved;
     return settled(
       context,
       installed,
       await surveyPlan(context, records, { ...planOfManifest(installed), force }),
     );
   }
-  const plan = withUserDigest(withFreeName(await target.resolve(context.signal), records), sha256);
+  const plan = withUserDigest(withFreeName(context, resolved.plan, taken), sha256);
   for (const message of plan.notices)
     context.emit({ type: "notice", level: "info", model: plan.name, message });
-  const need = await surveyPlan(context, records, { plan, force });
+  const placed = placePlan(plan, taken.manifests);
+  const need = await surveyPlan(context, records, { plan, placed, force });
   const known = records.manifests.find((manifest) => manifest.name === plan.name);
   if (known && isRecorded(known, need)) return settled(context, known, need);
   emitPlan(context, need);
   if (known) tellReplacement(context, known, need);
   return { ...need, replaced: known ? replacedPaths(records, known, need) : [] };
+}
+
+/** The records, and what earlier models of this batch will put there. */
+function withEarlier(records: Records, earlier: readonly ModelNeed[]): Records {
+  const names = new Set(earlier.map(({ plan }) => plan.name));
+  const standing = records.manifests.filter((manifest) => !names.has(manifest.name));
+  return { ...records, manifests: [...standing, ...earlier.map(manifestOfNeed)] };
 }
 
 /** Whether a record says of every file what the plan says. */
@@ -132,11 +182,14 @@ function emitPlan(context: Context, need: ModelNeed): void {
   });
 }
 
-/** Two addresses may end in the same file name: the second model's name carries a mark. */
-function withFreeName(plan: Plan, records: Records): Plan {
+/** Two models may bear one name (two addresses end alike): the second one's carries a mark, and that is said. */
+function withFreeName(context: Context, plan: Plan, records: Records): Plan {
   const holder = records.manifests.find((manifest) => manifest.name === plan.name);
-  if (plan.source !== "url" || !holder || holder.ref === plan.ref) return plan;
-  return { ...plan, name: `${plan.name}-${digestMark(plan.ref)}` };
+  if (!holder || isSameRef(holder.ref, plan.ref)) return plan;
+  const name = `${plan.name}-${digestMark(plan.ref)}`;
+  const message = `installed under the name ${name}: ${plan.name} is another model (${holder.ref})`;
+  context.emit({ type: "notice", level: "info", model: name, message });
+  return { ...plan, name };
 }
 
 /** The digest the user gave decides, and may not contradict a published one. @throws E_DIGEST, E_USAGE */

@@ -29,17 +29,18 @@ export async function takeTurn(
   const { context } = run;
   const { file } = need.placement;
   const key = partialKey(file);
-  const tell = (holder: string): void => {
-    const message = `${file.path}: waiting for ${holder}`;
-    context.emit({ type: "notice", level: "info", model: options.model, message });
+  const tell = (why: string): void => {
+    context.emit({ type: "notice", level: "info", model: options.model, message: `${file.path}: ${why}` });
   };
+  // `--no-wait` is about other processes: another model of this very run is always waited for.
+  const mayWait = (): boolean => run.wait || context.store.claimed.has(key);
   const wantsLock = !isSmall(file) || options.damage !== null;
   const lock = wantsLock
     ? await lockFile(context.store, key, {
-        wait: run.wait,
+        wait: mayWait(),
         label: options.label,
         signal: options.signal,
-        onWait: (holder) => tell(describeHolder(holder)),
+        onWait: (holder) => tell(`waiting for ${describeHolder(holder)}`),
       })
     : null;
   let told = false;
@@ -50,8 +51,8 @@ export async function takeTurn(
       try {
         return await openNow(run, need, options);
       } catch (error) {
-        if (!(error instanceof LuciError) || error.code !== "E_LOCKED" || !run.wait) throw error;
-        if (!told) tell(error.message);
+        if (!(error instanceof LuciError) || error.code !== "E_LOCKED" || !mayWait()) throw error;
+        if (!told) tell(`waiting: ${error.message}`);
         told = true;
         // Two that yielded to each other must not meet again.
         await sleep(POLL_MS * (0.5 + Math.random()), options.signal);

@@ -57,6 +57,4 @@ export interface Files {
   clone(from: string, to: string): Promise<void>;
   /** Free bytes for this user on the file system of the nearest existing folder. */
   freeBytes(path: string): Promise<number>;
-  /** The path with every link resolved. */
-  realPath(path: string): Promise<string>;
 }

@@ -55,8 +55,6 @@ export interface JsonOptions extends RequestOptions {
 
 export interface OpenOptions extends RequestOptions {
   readonly range?: Range;
-  /** A strong validator: the server sends all instead of the range when the file has changed. */
-  readonly ifRange?: string;
 }
 
 export interface Http {
@@ -83,9 +81,9 @@ export function createHttp(options: HttpOptions): Http {
   const { retries, onRetry, stallMs } = options;
   const line = createLine(options);
   const onReceived = createMemoryRelief();
-  const open: Http["open"] = async (url, { headers = {}, range, ifRange, signal }) => {
+  const open: Http["open"] = async (url, { headers = {}, range, signal }) => {
     const watchdog = createWatchdog({ signal, stallMs, host: hostOf(url) });
-    const common = { ...rangeHeader(range), ...(ifRange === undefined ? {} : { "if-range": ifRange }) };
+    const common = rangeHeader(range);
     try {
       const { response, hops } = await line(url, { common, own: headers, watchdog, send: sendBody });
       return makeAnswer({ response, hops, watchdog, onReceived });

@@ -8,7 +8,6 @@ import {
   mkdir,
   open,
   readdir,
-  realpath,
   rename,
   rm,
   rmdir,
@@ -62,7 +61,6 @@ export function nodeFiles(): Files {
     clone: (from, to) =>
       guard(to, () => copyFile(from, to, constants.COPYFILE_FICLONE | constants.COPYFILE_EXCL)),
     freeBytes,
-    realPath: (path) => guard(path, () => realpath(path)),
   };
 }
 

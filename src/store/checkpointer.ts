@@ -17,6 +17,7 @@ export class Checkpointer {
   #running: Promise<void> | null = null;
   #timer: ReturnType<typeof setTimeout> | null = null;
   #failure: LuciError | null = null;
+  #stopped = false;
 
   constructor(save: () => Promise<void>) {
     this.#save = save;
@@ -27,6 +28,7 @@ export class Checkpointer {
     while (this.#writtenBytes > 0 && this.#writtenBytes + this.#inFlightBytes + sizeBytes > UNSAFE_BYTES)
       await this.now();
     if (this.#failure) throw this.#failure;
+    this.#stopped = false;
     this.#inFlightBytes += sizeBytes;
     try {
       await write();
@@ -34,15 +36,12 @@ export class Checkpointer {
     } finally {
       this.#inFlightBytes -= sizeBytes;
     }
-    if (this.#writtenBytes >= CHECKPOINT_BYTES) this.#soon();
-    else this.#timer ??= setTimeout(() => this.#soon(), CHECKPOINT_MS);
+    this.#plan();
   }
 
   /** Makes a checkpoint, or waits for the one that is being made. */
   async now(): Promise<void> {
-    this.#running ??= this.#once().finally(() => {
-      this.#running = null;
-    });
+    this.#running ??= this.#once();
     await this.#running;
   }
 
@@ -53,6 +52,7 @@ export class Checkpointer {
 
   /** Ends the timer and waits for a running checkpoint, however it ends. */
   async stop(): Promise<void> {
+    this.#stopped = true;
     this.#stopTimer();
     await this.#running?.catch(() => undefined);
   }
@@ -66,8 +66,24 @@ export class Checkpointer {
   async #once(): Promise<void> {
     this.#stopTimer();
     const savedBytes = this.#writtenBytes;
-    await this.#save();
+    try {
+      await this.#save();
+    } finally {
+      this.#running = null;
+    }
     this.#writtenBytes = Math.max(0, this.#writtenBytes - savedBytes);
+    // What was written meanwhile may be the last: no later write would see to it.
+    this.#plan();
+  }
+
+  /** Sees to it that what is at risk gets its checkpoint. */
+  #plan(): void {
+    if (this.#stopped || this.#writtenBytes === 0) return;
+    if (this.#writtenBytes >= CHECKPOINT_BYTES) return this.#soon();
+    this.#timer ??= setTimeout(() => {
+      this.#timer = null;
+      this.#soon();
+    }, CHECKPOINT_MS);
   }
 
   #soon(): void {

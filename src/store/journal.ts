@@ -16,7 +16,7 @@ import {
   tuple,
   type InferOutput,
 } from "valibot";
-import { type Range, addRange, containsRange, frontierBytes } from "../domain/range.ts";
+import { type Range, addRange, containsRange, frontierBytes, subtractRange } from "../domain/range.ts";
 import type { FileFacts } from "../platform/files.ts";
 import { PIECE_BYTES } from "../platform/hash.ts";
 import { bootId } from "../platform/machine.ts";
@@ -123,14 +123,15 @@ export interface Believed {
 
 /**
  * Believes a journal as far as the data file bears it out: its ranges, cut to what the file can hold, and
- * its hash state only if nobody touched the file since. Null when it speaks of a file of another size.
+ * its hash state only if nobody touched the file since. Of a touched file that no digest decides over in the
+ * end, only pieces with a fingerprint can be proved. Null when it speaks of a file of another size.
  */
 export function believeJournal(
   journal: Journal,
-  { facts, sizeBytes }: { facts: FileFacts; sizeBytes: number | null },
+  { facts, sizeBytes, hasDigest }: { facts: FileFacts; sizeBytes: number | null; hasDigest: boolean },
 ): Believed | null {
   if (journal.sizeBytes !== null && sizeBytes !== null && journal.sizeBytes !== sizeBytes) return null;
-  const written = journal.ranges
+  const claimed = journal.ranges
     .map(([startBytes, endBytes]) => ({ startBytes, endBytes: Math.min(endBytes, facts.sizeBytes) }))
     .filter((range) => range.startBytes < range.endBytes)
     .reduce<Range[]>(addRange, []);
@@ -141,9 +142,22 @@ export function believeJournal(
     seen.inode === now.inode &&
     seen.sizeBytes === now.sizeBytes &&
     seen.modifiedNs === now.modifiedNs;
+  const written = untouched || hasDigest ? claimed : provableRanges(claimed, journal.pieces);
   const checkpoint =
     untouched && hash && hash.hashedBytes % PIECE_BYTES === 0 && hash.hashedBytes <= frontierBytes(written)
       ? { hashedBytes: hash.hashedBytes, state: Buffer.from(hash.state, "base64") }
       : null;
   return { written, checkpoint, expected: journal.pieces };
+}
+
+function provableRanges(claimed: readonly Range[], pieces: Journal["pieces"]): Range[] {
+  let provable = [...claimed];
+  const lastPiece = Math.ceil((claimed.at(-1)?.endBytes ?? 0) / PIECE_BYTES);
+  for (let piece = 0; piece < lastPiece; piece += 1) {
+    const startBytes = piece * PIECE_BYTES;
+    // A journal has null, and an installed file's record an empty text, for a piece nobody knows.
+    if (!pieces[piece])
+      provable = subtractRange(provable, { startBytes, endBytes: startBytes + PIECE_BYTES });
+  }
+  return provable;
 }

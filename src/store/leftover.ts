@@ -7,4 +7,8 @@ export interface Leftover extends CleanupItem {
   /** The key whose lock and journal belong to it; null for what has none. */
   readonly key: string | null;
   readonly isAlive: boolean;
+  /** When the planned data or journal of a key was last written; null for what has no key. */
+  readonly modifiedNs: string | null;
+  /** Left by a removal: an install may need it again. */
+  readonly isRemoval: boolean;
 }

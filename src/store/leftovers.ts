@@ -1,14 +1,14 @@
-// What unfinished and crashed runs left behind: found here, deleted only by `deleteLeftover`, item by item,
-// under the lock that a running luci would hold.
+// What unfinished and crashed runs left behind: found here, deleted only by `deleteLeftover`, item by item.
+// Data is taken first, by rename as a run would take it: small files are written without a lock.
 
 import { join } from "node:path";
 import type { FileFacts } from "../platform/files.ts";
 import { isLockAlive, tryLock } from "../platform/lock.ts";
-import { isTagAlive } from "../platform/machine.ts";
+import { isTagAlive, ownIdentity, ownerTag } from "../platform/machine.ts";
 import { readJournal } from "./journal.ts";
-import { journalPath, lockPath, parsePartialName } from "./layout.ts";
+import { journalPath, lockPath, parsePartialName, partialFileName } from "./layout.ts";
 import type { Leftover } from "./leftover.ts";
-import { findTombstones } from "./removal.ts";
+import { findTombstones, finishRemoval } from "./removal.ts";
 import type { Store } from "./store.ts";
 
 /** A text on its way to replace another, with its writer's tag. */
@@ -68,6 +68,8 @@ async function findPartials(store: Store, nowMs: number): Promise<Leftover[]> {
           : "data without a journal",
       key: parsed.key,
       isAlive,
+      modifiedNs: facts.modifiedNs,
+      isRemoval: false,
     });
   }
   return items;
@@ -92,6 +94,8 @@ async function findLoneJournals(
       reason: "journal without data",
       key,
       isAlive: false,
+      modifiedNs: facts.modifiedNs,
+      isRemoval: false,
     }));
 }
 
@@ -112,6 +116,8 @@ async function findTemporaries(store: Store, nowMs: number): Promise<Leftover[]>
         reason,
         key: null,
         isAlive,
+        modifiedNs: null,
+        isRemoval: false,
       });
     }
   }
@@ -132,6 +138,8 @@ async function findLocks(store: Store, nowMs: number): Promise<Leftover[]> {
       reason,
       key: null,
       isAlive,
+      modifiedNs: null,
+      isRemoval: false,
     };
   });
 }
@@ -139,16 +147,41 @@ async function findLocks(store: Store, nowMs: number): Promise<Leftover[]> {
 /** Deletes one leftover, unless a running luci has taken it meanwhile. Answers whether it is gone. */
 export async function deleteLeftover(store: Store, item: Leftover): Promise<boolean> {
   if (item.kind === "lock") return deleteLock(item.path);
+  if (item.isRemoval) return finishRemoval(store, item.path);
   if (item.key === null) return store.files.remove(item.path);
+  if (store.claimed.has(item.key)) return false;
   await store.files.makeFolder(store.layout.locksFolder);
   const lock = await tryLock(lockPath(store.layout, item.key));
   if (!("release" in lock)) return false;
   try {
-    await store.files.remove(journalPath(store.layout, item.key));
-    return await store.files.remove(item.path);
+    return await deleteUnfinished(store, { ...item, key: item.key });
   } finally {
     lock.release();
   }
+}
+
+/** Deletes data with its journal, or a lone journal: only what was planned, and nothing a run made of it since. */
+async function deleteUnfinished(store: Store, item: Leftover & { readonly key: string }): Promise<boolean> {
+  const { files, layout } = store;
+  const journal = journalPath(layout, item.key);
+  // While data of this name stands there, every other run holds the file for taken.
+  const ownName = partialFileName({ key: item.key, tag: ownerTag(ownIdentity()) });
+  const own = join(layout.partialsFolder, ownName);
+  const isData = item.path !== journal;
+  if (!isData) await (await files.open(own, "create")).close();
+  else if (!(await files.rename(item.path, own))) return false;
+  const names = await files.list(layout.partialsFolder);
+  const hasOthers = names.some((name) => name !== ownName && parsePartialName(name)?.key === item.key);
+  const facts = await files.facts(isData ? own : journal);
+  const isSame = facts?.modifiedNs === item.modifiedNs && (isData || !hasOthers);
+  if (isData && !isSame) {
+    await files.rename(own, item.path);
+    return false;
+  }
+  // The one journal may speak of other data of this file: it goes with the last.
+  if (isSame && !hasOthers) await files.remove(journal);
+  await files.remove(own);
+  return isSame;
 }
 
 /** Taking a dead lock and letting go of it removes it, and cannot remove a living one. */

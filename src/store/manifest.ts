@@ -102,7 +102,8 @@ export async function withdrawManifest(store: Store, name: string): Promise<void
   await store.files.syncFolder(store.layout.manifestsFolder);
 }
 
-function manifestPath(store: Store, name: string): string {
+/** Where a model's record lies. */
+export function manifestPath(store: Store, name: string): string {
   return join(store.layout.manifestsFolder, manifestFileName(name));
 }
 

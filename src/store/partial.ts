@@ -81,9 +81,10 @@ export class StorePartial implements Partial {
   /** Believes the journal as far as it proves itself, and starts the hash. */
   async load(): Promise<void> {
     const { claim, fresh } = this.#options;
+    const hasDigest = this.#options.file.digest !== null;
     const journal = fresh || claim.fresh ? null : await readJournal(this.#store, this.#options.key);
     const facts = await claim.file.facts();
-    const believed = journal && believeJournal(journal, { facts, sizeBytes: this.#sizeBytes });
+    const believed = journal && believeJournal(journal, { facts, sizeBytes: this.#sizeBytes, hasDigest });
     if (!journal || !believed) {
       await emptyClaim(this.#store, claim, this.#options.key);
       return this.#startHash({ checkpoint: null, expected: [] });
@@ -117,8 +118,9 @@ export class StorePartial implements Partial {
     };
     const verdict = compareVersion(this.#options.file, known, validator);
     if (verdict === "other") return verdict;
+    // The first answer decides the version; those that follow only have to agree.
+    if (!this.#asked) this.#etag = validator.etag;
     this.#asked = true;
-    this.#etag = validator.etag;
     this.#sizeBytes ??= validator.sizeBytes;
     this.#advanceHash();
     return verdict;

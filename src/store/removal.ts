@@ -1,11 +1,17 @@
 // Taking an installed model away: plan, then execute. The record is set aside first, so that no record
 // ever names a file that is gone; a removal that was killed is finished by cleanup.
 
-import { dirname, join } from "node:path";
+import { dirname, join, sep } from "node:path";
 import { LuciError, toLuciError } from "../domain/errors.ts";
 import type { Leftover } from "./leftover.ts";
-import { manifestFileName } from "./layout.ts";
-import { type Manifest, type Records, installedPath, parseManifest } from "./manifest.ts";
+import {
+  type Manifest,
+  type Records,
+  installedPath,
+  manifestPath,
+  parseManifest,
+  readRecords,
+} from "./manifest.ts";
 import type { Store } from "./store.ts";
 
 const TOMBSTONE = ".removing";
@@ -36,11 +42,7 @@ export function assertRecordsReadable(records: Records): void {
 export function planRemoval(store: Store, records: Records, doomed: readonly Manifest[]): RemovalPlan {
   assertRecordsReadable(records);
   const names = new Set(doomed.map((manifest) => manifest.name));
-  const needed = new Set(
-    records.manifests
-      .filter((manifest) => !names.has(manifest.name))
-      .flatMap((manifest) => manifest.files.map((file) => file.path)),
-  );
+  const needed = pathsOf(records.manifests.filter((manifest) => !names.has(manifest.name)));
   const files = [
     ...new Map(doomed.flatMap((manifest) => manifest.files).map((file) => [file.path, file])).values(),
   ];
@@ -59,9 +61,7 @@ export function planRemoval(store: Store, records: Records, doomed: readonly Man
  */
 export async function executeRemoval(store: Store, plan: RemovalPlan): Promise<number> {
   const { files, layout } = store;
-  const records = plan.manifests.map((manifest) =>
-    join(layout.manifestsFolder, manifestFileName(manifest.name)),
-  );
+  const records = plan.manifests.map((manifest) => manifestPath(store, manifest.name));
   for (const record of records) await files.rename(record, `${record}${TOMBSTONE}`);
   await files.syncFolder(layout.manifestsFolder);
   let freedBytes = 0;
@@ -88,7 +88,7 @@ function withHint(thrown: unknown, hint: string): LuciError {
 export async function removeEmptyParents(store: Store, path: string): Promise<void> {
   for (
     let folder = dirname(path);
-    folder.startsWith(`${store.layout.modelsFolder}/`);
+    folder.startsWith(`${store.layout.modelsFolder}${sep}`);
     folder = dirname(folder)
   ) {
     if (!(await store.files.removeEmptyFolder(folder))) return;
@@ -101,14 +101,23 @@ export async function findTombstones(store: Store, nowMs: number): Promise<Lefto
   const items: Leftover[] = [];
   const names = await files.list(layout.manifestsFolder);
   const tombstones = names.filter((name) => name.endsWith(TOMBSTONE));
-  const needed = tombstones.length > 0 ? await neededPaths(store, names) : null;
+  if (tombstones.length === 0) return [];
+  const records = await readRecords(store);
+  const needed = records.unreadable.length === 0 ? pathsOf(records.manifests) : null;
   for (const name of tombstones) {
     const path = join(layout.manifestsFolder, name);
-    const manifest = await readRecord(store, path);
+    const manifest = await readTombstone(store, path);
     const facts = await files.facts(path);
     // One age for all of them: files outliving their record would belong to nobody.
     const ageMs = Math.max(0, nowMs - (facts?.modifiedMs ?? nowMs));
-    const common = { kind: "orphan", of: manifest?.name ?? null, ageMs, key: null } as const;
+    const common = {
+      kind: "orphan",
+      of: manifest?.name ?? null,
+      ageMs,
+      key: null,
+      modifiedNs: null,
+      isRemoval: true,
+    } as const;
     const isAlive = manifest === null || needed === null;
     const reason = isAlive
       ? "left by a removal that was killed, but not every record can be read"
@@ -124,7 +133,18 @@ export async function findTombstones(store: Store, nowMs: number): Promise<Lefto
   return items;
 }
 
-async function readRecord({ files }: Store, path: string): Promise<Manifest | null> {
+/**
+ * Deletes what a killed removal left, unless a model that was installed meanwhile needs it.
+ * @throws E_DAMAGED while any record is unreadable
+ */
+export async function finishRemoval(store: Store, path: string): Promise<boolean> {
+  const records = await readRecords(store);
+  assertRecordsReadable(records);
+  const needed = [...pathsOf(records.manifests)].map((file) => installedPath(store, { path: file }));
+  return !needed.includes(path) && store.files.remove(path);
+}
+
+async function readTombstone({ files }: Store, path: string): Promise<Manifest | null> {
   try {
     return parseManifest((await files.readText(path, { maxBytes: MAX_RECORD_BYTES })) ?? "");
   } catch {
@@ -132,13 +152,7 @@ async function readRecord({ files }: Store, path: string): Promise<Manifest | nu
   }
 }
 
-/** What the models that are still installed need; null while a record cannot be read. */
-async function neededPaths(store: Store, names: readonly string[]): Promise<Set<string> | null> {
-  const needed = new Set<string>();
-  for (const name of names.filter((candidate) => candidate.endsWith(".json"))) {
-    const manifest = await readRecord(store, join(store.layout.manifestsFolder, name));
-    if (manifest === null) return null;
-    for (const file of manifest.files) needed.add(file.path);
-  }
-  return needed;
+/** Relative to the models folder. */
+function pathsOf(manifests: readonly Manifest[]): Set<string> {
+  return new Set(manifests.flatMap((manifest) => manifest.files.map((file) => file.path)));
 }

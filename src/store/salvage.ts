@@ -5,8 +5,9 @@ import { join } from "node:path";
 import { type Range, missingRanges, subtractRange } from "../domain/range.ts";
 import { ownIdentity, ownerTag } from "../platform/machine.ts";
 import { formatJournal, makeJournal, readJournal } from "./journal.ts";
-import { journalPath, partialFileName } from "./layout.ts";
+import { journalPath, parsePartialName, partialFileName } from "./layout.ts";
 import { type ManifestFile, installedPath } from "./manifest.ts";
+import { unclaimPartial } from "./partial-claim.ts";
 import type { Store } from "./store.ts";
 
 /** Makes the partial, unless an earlier repair left one. Call it under the file's lock. */
@@ -16,8 +17,9 @@ export async function salvageFile(
   damaged: { record: ManifestFile; badPieces: readonly Range[]; label: string },
 ): Promise<void> {
   const { files, layout } = store;
-  const rest = join(layout.partialsFolder, partialFileName({ key, tag: null }));
-  if ((await readJournal(store, key)) && (await files.facts(rest))) return;
+  // A repair that was killed leaves its data under its own name.
+  const names = await files.list(layout.partialsFolder);
+  if (names.some((name) => parsePartialName(name)?.key === key) && (await readJournal(store, key))) return;
   const { record } = damaged;
   await files.makeFolder(layout.partialsFolder);
   const copy = join(layout.partialsFolder, partialFileName({ key, tag: ownerTag(ownIdentity()) }));
@@ -42,5 +44,5 @@ export async function salvageFile(
   } finally {
     await file.close();
   }
-  await files.rename(copy, rest);
+  await unclaimPartial(store, { path: copy, key });
 }

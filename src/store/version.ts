@@ -8,7 +8,7 @@ export interface KnownVersion {
   readonly hasBytes: boolean;
   readonly sizeBytes: number | null;
   readonly etag: string | null;
-  /** True once a server was asked in this run; before that the knowledge is a journal's. */
+  /** True once a server answered in this run, bytes or not; before that the knowledge is a journal's. */
   readonly asked: boolean;
 }
 
@@ -31,7 +31,7 @@ export function compareVersion(file: PlanFile, known: KnownVersion, offered: Val
     );
   }
   // A published digest decides at the end, whatever servers say of their copies.
-  if (file.digest !== null || !known.hasBytes) return "same";
+  if (file.digest !== null || (!known.hasBytes && !known.asked)) return "same";
   if (sizeBytes !== null && offered.sizeBytes !== null && offered.sizeBytes !== sizeBytes) return "other";
   if (known.asked) return offered.etag === known.etag ? "same" : "other";
   return offered.etag !== null && offered.etag === known.etag ? "same" : "other";

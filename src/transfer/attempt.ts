@@ -98,16 +98,19 @@ async function receiveWhole(answer: Answer, options: AttemptOptions): Promise<vo
     await partial.restart("its size is not known, so it cannot be continued");
   accept(answer, { ranges: false, sizeBytes: answer.contentLengthBytes, options });
   const expectedBytes = partial.sizeBytes;
-  const endBytes = expectedBytes ?? Number.MAX_SAFE_INTEGER;
+  const lastBytes = expectedBytes ?? Number.MAX_SAFE_INTEGER;
+  // Other connections may still bring the end of the file: what lies beyond the last gap is not read.
+  const endBytes = (): number =>
+    expectedBytes === null ? lastBytes : (partial.missing().at(-1)?.endBytes ?? 0);
   const receivedBytes = await pour(answer, {
     startBytes: 0,
-    endBytes: () => endBytes,
-    lastBytes: endBytes,
+    endBytes,
+    lastBytes,
     isReserved: false,
     options,
   });
   if (expectedBytes === null) partial.end(receivedBytes);
-  else if (receivedBytes < expectedBytes) throw endedEarly(options.file);
+  else if (receivedBytes < endBytes()) throw endedEarly(options.file);
 }
 
 /** Nothing to send: only right for an empty file whose size nobody knew. */
@@ -168,7 +171,7 @@ async function pour(
   };
   try {
     for await (const chunk of answer.body()) {
-      const roomBytes = endBytes() - offsetBytes - gatheredBytes;
+      const roomBytes = Math.max(0, endBytes() - offsetBytes - gatheredBytes);
       const wanted = chunk.length <= roomBytes ? chunk : chunk.subarray(0, roomBytes);
       gathered.push(wanted);
       gatheredBytes += wanted.length;
@@ -179,7 +182,7 @@ async function pour(
       if (gatheredBytes >= WRITE_BYTES || arrivedMs - flushedMs > SHOW_MS) await flush();
       options.onBlocked(performance.now() - arrivedMs);
       if (wanted.length === chunk.length && offsetBytes + gatheredBytes < endBytes()) continue;
-      if (endBytes() < lastBytes) break;
+      if (offsetBytes + gatheredBytes < lastBytes) break;
       if (wanted.length < chunk.length) throw tooMuch(options.file);
     }
   } finally {

@@ -56,7 +56,8 @@ export class FileTransfer {
   #seat: Seat | null = null;
   #open = 0;
   #mode: "unknown" | "ranges" | "whole" = "unknown";
-  #wholeBusy = false;
+  /** The attempt that fetches all of the file, by the span it began with. */
+  #whole: { readonly span: Span | null } | null = null;
   #failure: LuciError | null = null;
 
   constructor(file: string, partial: Partial, options: TransferOptions) {
@@ -132,14 +133,14 @@ export class FileTransfer {
 
   #takeWhole(): null | undefined {
     const isDone = this.#partial.sizeBytes !== null && this.#partial.missing().length === 0;
-    if (isDone || this.#wholeBusy) return undefined;
-    this.#wholeBusy = true;
+    if (isDone || this.#whole) return undefined;
+    this.#whole = { span: null };
     return null;
   }
 
   #giveBack(span: Span | null): void {
     if (span) this.#board.giveBack(span);
-    else this.#wholeBusy = false;
+    if (this.#whole?.span === span) this.#whole = null;
     if (this.#board.isDone) this.#end.abort();
   }
 
@@ -164,10 +165,12 @@ export class FileTransfer {
 
   async #attempt(span: Span | null, located: Located): Promise<void> {
     const cancel = new AbortController();
-    const takenOver = new LuciError("E_STALLED", `${this.#file}: a silent connection was given up`);
-    if (span) span.cancel = () => cancel.abort(takenOver);
+    const takenOver = new LuciError("E_STALLED", `${this.#file}: another connection has the rest`);
     const signal = AbortSignal.any([this.#signal, cancel.signal]);
-    if (span) await this.#options.limiter.take(span.endBytes - span.startBytes, signal);
+    if (span) {
+      await this.#options.limiter.take(span.endBytes - span.startBytes, signal);
+      this.#board.asked(span, () => cancel.abort(takenOver));
+    }
     this.#count(1);
     try {
       await runAttempt({
@@ -179,7 +182,10 @@ export class FileTransfer {
         partial: this.#partial,
         signal,
         validatorOf: this.#options.validatorOf,
-        onAccepted: (accepted) => this.#accepted(accepted),
+        onAccepted: ({ ranges, answer }) => {
+          if (ranges) this.#acceptedRange(answer);
+          else if (!this.#acceptedWhole(span)) throw takenOver;
+        },
         onBytes: (sizeBytes) => this.#arrived(span, sizeBytes),
         onBlocked: (waitMs) => this.#seat?.blocked(waitMs),
       });
@@ -198,11 +204,14 @@ export class FileTransfer {
     this.#options.onBytes(sizeBytes);
   }
 
-  #accepted({ ranges, answer }: { ranges: boolean; answer: Answer }): void {
-    if (!ranges) {
-      this.#mode = "whole";
-      return;
-    }
+  /** Whether this attempt may read all of the file: one at a time does. */
+  #acceptedWhole(span: Span | null): boolean {
+    this.#mode = "whole";
+    this.#whole ??= { span };
+    return this.#whole.span === span;
+  }
+
+  #acceptedRange(answer: Answer): void {
     this.#route.learn(answer);
     if (this.#mode !== "unknown") return;
     this.#mode = "ranges";

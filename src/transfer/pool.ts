@@ -1,7 +1,10 @@
 // How many connections a host gets: few at first, more while the total grows, fewer when it does not or when
 // the server pushes back. One pool for all files of a run, so that they share fairly and learn from each other.
 
-/** No host gets more connections than this, whatever they would bring. */
+/**
+ * No host gets more connections than this, whatever they would bring. Each file has one connection at least;
+ * whoever runs the files keeps them to sixteen.
+ */
 const MOST_CONNECTIONS = 16;
 const FIRST_CONNECTIONS = 4;
 /** A step is judged by the bytes of at least this long. */
@@ -30,7 +33,7 @@ export interface PoolOptions {
 
 /** A file's place at a host. */
 export interface Seat {
-  /** How many connections the file may have open now; at least one. */
+  /** How many connections the file may have open now; at least one, even where the server pushed back. */
   share(): number;
   /** Bytes arrived. */
   moved(sizeBytes: number): void;

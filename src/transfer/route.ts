@@ -10,6 +10,11 @@ const MAX_RELOCATIONS = 3;
 /** What a redirect target answers when its signature has run out. */
 const EXPIRED = new Set<ErrorCode>(["E_AUTH", "E_GATED", "E_NOT_FOUND", "E_GONE"]);
 
+interface Question {
+  readonly answered: PromiseWithResolvers<void>;
+  located: Located | null;
+}
+
 export class Route {
   readonly #locate: () => Promise<Located>;
   readonly #signal: AbortSignal;
@@ -17,7 +22,7 @@ export class Route {
   readonly #directs = new WeakSet<Located>();
   #direct: Located | null = null;
   /** The one question that is out at an origin known to redirect. */
-  #question: { readonly answered: PromiseWithResolvers<void>; located: Located | null } | null = null;
+  #question: Question | null = null;
   #redirects = false;
   #relocations = 0;
 
@@ -26,23 +31,41 @@ export class Route {
     this.#signal = signal;
   }
 
-  /** The address for the next attempt. While one connection asks the origin anew, the others wait for its answer. */
+  /**
+   * The address for the next attempt. While one connection asks the origin anew, the others wait for its answer.
+   * @throws the signal's reason; what the source throws
+   */
   async next(): Promise<Located> {
-    while (!this.#direct && this.#question) await this.#question.answered.promise;
+    while (!this.#direct && this.#question && !this.#signal.aborted) await this.#wait(this.#question);
     this.#signal.throwIfAborted();
     if (this.#direct) return this.#direct;
-    const question = this.#redirects ? { answered: Promise.withResolvers<void>(), located: null } : null;
+    if (!this.#redirects) return this.#locate();
+    const question: Question = { answered: Promise.withResolvers<void>(), located: null };
     this.#question = question;
-    const located = await this.#locate();
-    if (question) Object.assign(question, { located });
-    return located;
+    try {
+      return (question.located = await this.#locate());
+    } catch (error) {
+      this.#end(question);
+      throw error;
+    }
+  }
+
+  /** Waits until a question has its answer, or the signal aborts. */
+  async #wait({ answered }: Question): Promise<void> {
+    const wake = (): void => answered.resolve();
+    this.#signal.addEventListener("abort", wake, { once: true });
+    await answered.promise;
+    this.#signal.removeEventListener("abort", wake);
+  }
+
+  #end(question: Question): void {
+    question.answered.resolve();
+    if (this.#question === question) this.#question = null;
   }
 
   /** An attempt at this address has ended, one way or the other: whoever waited for it goes on. */
   ended(located: Located): void {
-    if (this.#question?.located !== located) return;
-    this.#question.answered.resolve();
-    this.#question = null;
+    if (this.#question?.located === located) this.#end(this.#question);
   }
 
   /** Remembers where the origin sent us. */
@@ -51,7 +74,7 @@ export class Route {
     this.#redirects = true;
     this.#direct = { url: answer.url, headers: {} };
     this.#directs.add(this.#direct);
-    if (this.#question?.located) this.ended(this.#question.located);
+    if (this.#question) this.#end(this.#question);
   }
 
   /** Bytes arrive: whatever failed before is over. */

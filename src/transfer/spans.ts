@@ -21,10 +21,10 @@ export interface Span extends Range {
   endBytes: number;
   /** How far its bytes have arrived. */
   positionBytes: number;
-  readonly startedMs: number;
+  startedMs: number;
   lastByteMs: number;
-  /** Ends the request because somebody else took all of its rest. */
-  cancel: () => void;
+  /** Ends the request because somebody else took all of its rest; null while nobody has asked for it. */
+  cancel: (() => void) | null;
 }
 
 export class SpanBoard {
@@ -55,6 +55,8 @@ export class SpanBoard {
   steal(): Span | null {
     const nowMs = this.#now();
     const slowest = [...this.#busy]
+      // Whoever still waits for an address or the speed limit is not slow: it has yet to say what it wants.
+      .filter(({ cancel }) => cancel !== null)
       .map((span) => ({ span, restBytes: span.endBytes - span.positionBytes, restMs: restMs(span, nowMs) }))
       .filter(({ restBytes, restMs: ms }) => restBytes >= SMALLEST_STEAL_BYTES && ms >= HELP_MS)
       .toSorted((one, other) => other.restMs - one.restMs)[0];
@@ -63,13 +65,20 @@ export class SpanBoard {
     const { endBytes } = span;
     const silent = nowMs - span.lastByteMs >= SILENT_MS;
     span.endBytes = silent ? span.positionBytes : endBytes - Math.floor(restBytes / 2);
-    if (silent) span.cancel();
+    if (silent) span.cancel?.();
     return this.#begin(span.endBytes, endBytes);
   }
 
   /** Whether nothing is missing and nobody is fetching. */
   get isDone(): boolean {
     return this.#busy.size === 0 && this.#missing().length === 0;
+  }
+
+  /** A span is asked for from now on: its pace counts, and idle connections may take of it. */
+  asked(span: Span, cancel: () => void): void {
+    span.cancel = cancel;
+    span.startedMs = this.#now();
+    span.lastByteMs = span.startedMs;
   }
 
   /** Bytes of a span arrived. */
@@ -96,7 +105,7 @@ export class SpanBoard {
       positionBytes: startBytes,
       startedMs: nowMs,
       lastByteMs: nowMs,
-      cancel: () => undefined,
+      cancel: null,
     };
     this.#busy.add(span);
     return span;

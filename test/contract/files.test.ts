@@ -291,12 +291,4 @@ describe("the disk", () => {
     expect(freeBytes).toBeGreaterThan(0);
     expect(Math.abs(freeBytes - (await files.freeBytes(home.path)))).toBeLessThan(1e9);
   });
-
-  test("resolves links", async () => {
-    await using home = await tempHome();
-    await files.makeFolder(join(home.path, "real"));
-    await symlink("real", join(home.path, "link"));
-    expect(await files.realPath(join(home.path, "link"))).toBe(join(home.path, "real"));
-    expect(await code(files.realPath(join(home.path, "nothing")))).toBe("E_IO");
-  });
 });

@@ -3,27 +3,47 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from "bun:test";
 import { mkdir, readFile, readdir, rm, stat, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import type { Content } from "../../src/demo/content.ts";
 import { ggufFile } from "../support/model-repos.ts";
-import { errorOf, fileBytes, finalsBelow, openStage, writeCatalog } from "../support/stage.ts";
+import { fileBytes, finalsBelow, openStage, writeCatalog } from "../support/stage.ts";
 import type { Stage } from "../support/stage.ts";
 
 const MIB = 1024 * 1024;
 let stage: Stage;
+let plainSha256 = "";
+let web: Bun.Server<undefined>;
 
 beforeAll(async () => {
+  const plain = await ggufFile("plain.gguf", MIB, 9);
+  const content = plain.content as Content;
+  const body = content.read(0, content.sizeBytes);
+  plainSha256 = content.sha256;
+  web = Bun.serve({
+    port: 0,
+    hostname: "127.0.0.1",
+    fetch: () => new Response(body, { headers: { etag: '"1"' } }),
+  });
   const one = { name: "org/one", files: [await ggufFile("one.gguf", 2 * MIB, 1)] };
   const two = { name: "org/two", files: [await ggufFile("two.gguf", 3 * MIB, 2)] };
-  stage = await openStage({ repos: [one, two] });
+  const same = { name: "org/same", files: [await ggufFile("one.gguf", MIB, 3)] };
+  const pair = {
+    name: "org/pair",
+    files: [await ggufFile("a.gguf", MIB, 4), await ggufFile("b.gguf", 12 * MIB, 5)],
+  };
+  stage = await openStage({ repos: [one, two, same, pair] });
 });
 beforeEach(async () => {
   await rm(stage.models, { recursive: true, force: true });
   stage.hub.behave({ intercept: null, rateBytesPerSec: null });
   stage.hub.reset();
 });
-afterAll(() => stage[Symbol.asyncDispose]());
+afterAll(async () => {
+  await web.stop(true);
+  await stage[Symbol.asyncDispose]();
+});
 
 const install = ["install", "hf:org/one:one.gguf"];
-const address = (): string => `${stage.hub.url}/org/one/resolve/main/one.gguf?as=url`;
+const address = (): string => `${web.url.origin}/plain.gguf`;
 const sha256 = (repo: string, path: string): string => stage.hub.filesOf(repo).get(path)!.content.sha256;
 
 /** Rewrites the only record. */
@@ -62,7 +82,7 @@ test("the path of a model that is gone is not told", async () => {
   await rm(join(stage.models, "one.gguf"));
   const run = await stage.luci(["path", "hf:org/one:one.gguf"]);
   expect(run.stdout).toBe("");
-  expect(errorOf(run)).toContain("gone from the disk");
+  expect(run.stderr).toContain("gone from the disk");
   expect(run.exitCode).toBe(4);
 });
 
@@ -101,14 +121,13 @@ test("a digest given later verifies what is installed, by flag or in the address
   const first = await stage.luci(["install", address()]);
   expect(first.stderr).toContain("unverified");
   stage.hub.reset();
-  const flagged = await stage.luci(["install", address(), "--sha256", sha256("org/one", "one.gguf")]);
+  const flagged = await stage.luci(["install", address(), "--sha256", plainSha256]);
   expect(flagged.exitCode).toBe(0);
   expect(flagged.stderr).not.toContain("unverified");
-  const named = await stage.luci(["install", `${address()}#sha256=${sha256("org/one", "one.gguf")}`]);
+  const named = await stage.luci(["install", `${address()}#sha256=${plainSha256}`]);
   expect(named.stderr).toContain("already installed");
-  expect(fileBytes(stage.hub)).toBeLessThan(16);
   expect(await readdir(stage.manifests)).toHaveLength(1);
-  expect(await finalsBelow(stage.models)).toEqual(["one.gguf"]);
+  expect(await finalsBelow(stage.models)).toEqual(["plain.gguf"]);
 });
 
 test("a removal that the disk refuses at once leaves everything as it was", async () => {
@@ -149,5 +168,37 @@ test("data of a file that dead processes left twice is cleared by whoever contin
   }
   expect((await stage.luci(install)).exitCode).toBe(0);
   expect(await readdir(stage.partials)).toEqual([]);
-  expect((await stat(join(stage.models, "one.gguf"))).size).toBe(2 * MIB);
+  expect((await stat(join(stage.models, "one.gguf"))).size).toBe(bytes.length);
 });
+
+test.each([[[]], [["--force"]]])(
+  "two models of one run whose files bear one name both get a place (%p)",
+  async (flags) => {
+    const run = await stage.luci([...install, "hf:org/same:one.gguf", ...flags]);
+    expect(run.exitCode).toBe(0);
+    expect(await finalsBelow(stage.models)).toHaveLength(2);
+    expect((await stage.luci(["verify"])).exitCode).toBe(0);
+  },
+);
+
+test("a name that another model bears is not taken from it", async () => {
+  await stage.luci(["install", address()]);
+  const catalog = await writeCatalog(stage, [{ name: "plain", repo: "org/one", files: ["one.gguf"] }]);
+  const run = await stage.luci(["install", "plain"], { env: catalog });
+  expect(run.exitCode).toBe(0);
+  expect(run.stderr).toContain("is another model");
+  expect(await readdir(stage.manifests)).toHaveLength(2);
+});
+
+test("`--partials delete` takes nothing from a model that is installed, whatever was fetched anew", async () => {
+  expect((await stage.luci(["install", "hf:org/pair"])).exitCode).toBe(0);
+  stage.hub.reset();
+  stage.hub.behave({ rateBytesPerSec: 2 * MIB });
+  const after = stage.hub.whenServed(4 * MIB, { signal: AbortSignal.timeout(20_000) });
+  const run = await stage.luci(["install", "hf:org/pair", "--force", "--partials", "delete"], {
+    signalAfter: { signal: "SIGINT", after },
+  });
+  expect(run.exitCode).toBe(130);
+  expect(await finalsBelow(stage.models)).toHaveLength(2);
+  expect((await stage.luci(["verify"])).exitCode).toBe(0);
+}, 30_000);

@@ -59,6 +59,5 @@ export function faultyFiles(real: Files, hand: DiskHand): Files {
     syncFolder: (path) => meet("syncFolder", path).then(() => real.syncFolder(path)),
     clone: (from, to) => meet("clone", to).then(() => real.clone(from, to)),
     freeBytes: (path) => meet("freeBytes", path).then(() => real.freeBytes(path)),
-    realPath: (path) => meet("realPath", path).then(() => real.realPath(path)),
   };
 }

@@ -22,7 +22,12 @@ function serve(answer: (request: Request) => Response) {
 
 function makeSource(options: { sha256?: string; allowUnsafe?: boolean } = {}) {
   const http = createHttp({ userAgent: "luci-test", stallMs: 5_000, retries: 0, environment: {} });
-  return urlSource({ urls: [], http, sha256: options.sha256 ?? null, allowUnsafe: options.allowUnsafe ?? false });
+  return urlSource({
+    urls: [],
+    http,
+    sha256: options.sha256 ?? null,
+    allowUnsafe: options.allowUnsafe ?? false,
+  });
 }
 
 function refOf(text: string): Ref {

@@ -64,6 +64,66 @@ describe("a checkpoint begins", () => {
     await Promise.all(both);
   });
 
+  test("for the last bytes too, written while another was made", async () => {
+    jest.useFakeTimers();
+    const { saves, save } = makeSave();
+    const checkpointer = new Checkpointer(save);
+    await checkpointer.during(32 * MIB, wrote);
+    await checkpointer.during(MIB, wrote);
+    saves[0]!.resolve();
+    await breathe();
+    expect(saves).toHaveLength(1);
+    jest.advanceTimersByTime(5_000);
+    expect(saves).toHaveLength(2);
+    saves[1]!.resolve();
+    await breathe();
+    jest.advanceTimersByTime(60_000);
+    expect(saves).toHaveLength(2);
+  });
+
+  test("at once when 32 MiB were written while another was made", async () => {
+    const { saves, save } = makeSave();
+    const checkpointer = new Checkpointer(save);
+    await checkpointer.during(MIB, wrote);
+    const first = checkpointer.now();
+    await checkpointer.during(32 * MIB, wrote);
+    saves[0]!.resolve();
+    await first;
+    expect(saves).toHaveLength(2);
+    saves[1]!.resolve();
+    await checkpointer.stop();
+  });
+
+  test("after one that outlasted the timer", async () => {
+    jest.useFakeTimers();
+    const { saves, save } = makeSave();
+    const checkpointer = new Checkpointer(save);
+    await checkpointer.during(1, wrote);
+    const first = checkpointer.now();
+    await checkpointer.during(1, wrote);
+    jest.advanceTimersByTime(5_000);
+    saves[0]!.resolve();
+    await first;
+    await breathe();
+    jest.advanceTimersByTime(5_000);
+    expect(saves).toHaveLength(2);
+    saves[1]!.resolve();
+    await checkpointer.stop();
+  });
+
+  test("not for what a running one left over when it was stopped", async () => {
+    jest.useFakeTimers();
+    const { saves, save } = makeSave();
+    const checkpointer = new Checkpointer(save);
+    await checkpointer.during(32 * MIB, wrote);
+    await checkpointer.during(1, wrote);
+    const stopped = checkpointer.stop();
+    saves[0]!.resolve();
+    await stopped;
+    jest.advanceTimersByTime(60_000);
+    expect(saves).toHaveLength(1);
+  });
+
   test("not after it was stopped", async () => {
     jest.useFakeTimers();
     const { saves, save } = makeSave();

@@ -98,8 +98,8 @@ describe("fingerprints", () => {
 });
 
 describe("believing", () => {
-  const judge = (change: Partial<FileFacts> = {}, of: Journal = journal()) =>
-    believeJournal(of, { facts: { ...facts, ...change }, sizeBytes: 3 * PIECE_BYTES });
+  const judge = (change: Partial<FileFacts> = {}, of: Journal = journal(), hasDigest = true) =>
+    believeJournal(of, { facts: { ...facts, ...change }, sizeBytes: 3 * PIECE_BYTES, hasDigest });
 
   test("an untouched file: its ranges, its hash state", () => {
     expect(judge()).toEqual({
@@ -118,6 +118,21 @@ describe("believing", () => {
     expect(believed?.written).toEqual([{ startBytes: 0, endBytes: 2 * PIECE_BYTES + 5 }]);
     expect(believed?.checkpoint).toBeNull();
     expect(believed?.expected).toEqual(["aa", "bb", null]);
+  });
+
+  test("a touched file without a digest: only pieces that have a fingerprint", () => {
+    const touched = { modifiedNs: "1700000000000000002" };
+    const first = { startBytes: 0, endBytes: PIECE_BYTES };
+    const third = { startBytes: 2 * PIECE_BYTES, endBytes: 3 * PIECE_BYTES };
+    const whole = { startBytes: 0, endBytes: 3 * PIECE_BYTES };
+    expect(judge(touched, journal(), false)?.written).toEqual([{ ...first, endBytes: 2 * PIECE_BYTES }]);
+    const gap = journal({ durable: [whole], pieces: ["aa", null, "cc"] });
+    expect(judge(touched, gap, false)?.written).toEqual([first, third]);
+    const blank = journal({ durable: [whole], pieces: ["aa", "", "cc"] });
+    expect(judge(touched, blank, false)?.written).toEqual([first, third]);
+    const unknown = journal({ durable: [whole], pieces: [] });
+    expect(judge(touched, unknown, false)?.written).toEqual([]);
+    expect(judge({}, unknown, false)?.written).toEqual([whole]);
   });
 
   test("after another boot: the same", () => {
@@ -159,9 +174,11 @@ describe("believing", () => {
   });
 
   test("nothing of a journal for another size", () => {
-    expect(believeJournal(journal(), { facts, sizeBytes: 5 })).toBeNull();
-    expect(believeJournal(journal({ sizeBytes: null }), { facts, sizeBytes: 5 })).not.toBeNull();
-    expect(believeJournal(journal(), { facts, sizeBytes: null })).not.toBeNull();
+    expect(believeJournal(journal(), { facts, sizeBytes: 5, hasDigest: true })).toBeNull();
+    expect(
+      believeJournal(journal({ sizeBytes: null }), { facts, sizeBytes: 5, hasDigest: true }),
+    ).not.toBeNull();
+    expect(believeJournal(journal(), { facts, sizeBytes: null, hasDigest: true })).not.toBeNull();
   });
 });
 

@@ -133,6 +133,29 @@ describe("a removal that was killed", () => {
     expect(items[0]).toMatchObject({ of: "a", kind: "orphan" });
   });
 
+  test("is finished without what was installed after it was planned", async () => {
+    await using room = await storeRoom();
+    const tombstone = await killed(room.store);
+    const items = await findLeftovers(room.store);
+    await put(room.store, "a", ["r/one"]);
+    const gone = [];
+    for (const item of items) if (await deleteLeftover(room.store, item)) gone.push(item.path);
+    expect(gone).toEqual([join(room.folder, "r/shared"), tombstone]);
+    expect(existsSync(join(room.folder, "r/one"))).toBe(true);
+  });
+
+  test("is not finished while a record that came later cannot be read", async () => {
+    await using room = await storeRoom();
+    const tombstone = await killed(room.store);
+    const items = await findLeftovers(room.store);
+    await writeFile(join(room.store.layout.manifestsFolder, "b.json"), "{");
+    for (const item of items) {
+      const failure = await deleteLeftover(room.store, item).catch((error: unknown) => error);
+      expect(failure).toMatchObject({ code: "E_DAMAGED" });
+    }
+    for (const path of [tombstone, join(room.folder, "r/one")]) expect(existsSync(path)).toBe(true);
+  });
+
   test("has one age: a young file does not outlive its record", async () => {
     await using room = await storeRoom();
     const tombstone = await killed(room.store);

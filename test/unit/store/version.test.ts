@@ -49,6 +49,12 @@ describe("a file that nobody published a digest of", () => {
     ["an earlier run, another ETag", resumed, { ...nothing, etag: '"v2"' }, "other"],
     ["an earlier run, no ETag now", resumed, nothing, "other"],
     ["an earlier run without an ETag", { ...resumed, etag: null }, nothing, "other"],
+    [
+      "another connection answered first with another ETag",
+      { ...fresh, asked: true, etag: '"v2"' },
+      { ...nothing, etag: '"v1"' },
+      "other",
+    ],
     ["this run, the same ETag", running, { ...nothing, etag: '"v1"' }, "same"],
     ["this run, another ETag", running, { ...nothing, etag: '"v2"' }, "other"],
     ["this run, the ETag is gone", running, nothing, "other"],

@@ -1,6 +1,7 @@
-import { describe, expect, test } from "bun:test";
+import { describe, expect, spyOn, test } from "bun:test";
 import { LuciError } from "../../../src/domain/errors.ts";
 import type { Partial } from "../../../src/domain/partial.ts";
+import type { Located } from "../../../src/domain/plan.ts";
 import { type Range, addRange, missingRanges, totalSize } from "../../../src/domain/range.ts";
 import type { Answer } from "../../../src/platform/http-answer.ts";
 import type { Http } from "../../../src/platform/http.ts";
@@ -10,14 +11,16 @@ import { createLimiter } from "../../../src/transfer/limiter.ts";
 import { createConnectionPool } from "../../../src/transfer/pool.ts";
 
 const SIZE = 10;
+const SPAN = 8 * 1024 * 1024;
+const located: Located = { url: "https://example.com/x", headers: {} };
 const stop = new LuciError("E_INTERRUPTED", "stop");
 
 /** A partial in memory. Somebody who asks again and again without a pause would hang: he is stopped. */
-function fakePartial(onWrite: () => void = () => undefined) {
-  let written: Range[] = [];
+function fakePartial(onWrite: () => void = () => undefined, { sizeBytes = SIZE, has = [] as Range[] } = {}) {
+  let written = has;
   let asked = 0;
   const partial: Partial = {
-    sizeBytes: SIZE,
+    sizeBytes,
     get doneBytes() {
       return totalSize(written);
     },
@@ -25,7 +28,7 @@ function fakePartial(onWrite: () => void = () => undefined) {
     missing: () => {
       asked += 1;
       if (asked > 1_000) throw new Error("it asks for ever");
-      return missingRanges(written, SIZE);
+      return missingRanges(written, sizeBytes);
     },
     write: async (startBytes, chunks) => {
       const endBytes = startBytes + chunks.reduce((sum, chunk) => sum + chunk.length, 0);
@@ -67,14 +70,53 @@ function fakeHttp() {
   return { opened, http: { open } as Http };
 }
 
+/** A server whose requests the test answers itself, one by one. */
+function scriptedHttp(sizeBytes: number) {
+  type Body = () => AsyncGenerator<Uint8Array>;
+  const opened: { range: Range | undefined; reply: (body: Body, whole?: boolean) => void }[] = [];
+  const open: Http["open"] = (url, { range }) => {
+    const { promise, resolve } = Promise.withResolvers<Answer>();
+    const headers = new Headers();
+    const reply = (body: Body, whole = false): void =>
+      resolve({
+        status: whole ? 200 : 206,
+        headers,
+        url,
+        hops: [{ url, status: 200, headers }],
+        contentRange: whole || !range ? null : { ...range, totalBytes: sizeBytes },
+        contentLengthBytes: whole ? sizeBytes : null,
+        body,
+        discard: async () => undefined,
+      });
+    opened.push({ range, reply });
+    return promise;
+  };
+  return { opened, http: { open } as Http };
+}
+
+/** A body of so many bytes, whose last chunk comes when the gate opens. */
+const bodyOf = (sizeBytes: number, gate: Promise<void> = Promise.resolve()) =>
+  async function* () {
+    yield new Uint8Array(sizeBytes - 1);
+    await gate;
+    yield new Uint8Array(1);
+  };
+
+/** Until it is so; the test's own time is the limit. */
+async function until(isSo: () => boolean): Promise<void> {
+  while (!isSo()) await Bun.sleep(1);
+}
+
+const poolOf = (fixed: number) => createConnectionPool({ fixed, now: () => 0, every: () => () => undefined });
+
 function optionsWith(http: Http, signal: AbortSignal): TransferOptions {
   return {
     http,
     limiter: createLimiter(null),
-    pool: createConnectionPool({ fixed: 1, now: () => 0, every: () => () => undefined }),
+    pool: poolOf(1),
     retries: 0,
     signal,
-    locate: async () => ({ url: "https://example.com/x", headers: {} }),
+    locate: async () => located,
     validatorOf: () => ({ etag: null, sizeBytes: null, sha256: null }),
     onRetry: () => undefined,
     onBytes: () => undefined,
@@ -112,5 +154,84 @@ describe("a transfer", () => {
     const pending = transferFile("x", partial, optionsWith(http, interrupt.signal));
     expect(await pending.catch((error: unknown) => error)).toBe(stop);
     expect(partial.doneBytes).toBe(4);
+  });
+});
+
+describe("several connections", () => {
+  test("take nothing from one that still waits for its address", async () => {
+    const { http, opened } = scriptedHttp(2 * SPAN);
+    const address = Promise.withResolvers<Located>();
+    let asked = 0;
+    // The first question is for the host, the second for the first span.
+    const locate = async () => ((asked += 1) <= 2 ? located : address.promise);
+    let skippedMs = 0;
+    let connections = 0;
+    const onConnections = (count: number) => void (connections = count);
+    const now = performance.now.bind(performance);
+    using clock = spyOn(performance, "now").mockImplementation(() => now() + skippedMs);
+    const partial = fakePartial(undefined, { sizeBytes: 2 * SPAN });
+    const options = {
+      ...optionsWith(http, new AbortController().signal),
+      pool: poolOf(2),
+      locate,
+      onConnections,
+    };
+    const pending = transferFile("x", partial, options);
+    await until(() => opened.length === 1);
+    opened[0]!.reply(bodyOf(SPAN));
+    await until(() => asked === 3 && connections === 0);
+    skippedMs = 60_000;
+    // From now on only the idle connection looks at the clock: whether somebody needs help.
+    const before = clock.mock.calls.length;
+    await until(() => clock.mock.calls.length > before);
+    address.resolve(located);
+    await until(() => opened.length === 2);
+    expect(opened[1]!.range).toEqual({ startBytes: SPAN, endBytes: 2 * SPAN });
+    opened[1]!.reply(bodyOf(SPAN));
+    await pending;
+    expect(opened).toHaveLength(2);
+  });
+
+  test("read the whole file once when some of them get it instead of a range", async () => {
+    const sizeBytes = 3 * SPAN;
+    const { http, opened } = scriptedHttp(sizeBytes);
+    const partial = fakePartial(undefined, { sizeBytes });
+    let connections = 0;
+    const onConnections = (count: number) => void (connections = count);
+    const options = { ...optionsWith(http, new AbortController().signal), pool: poolOf(3), onConnections };
+    const [ranged, whole] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    const pending = transferFile("x", partial, options);
+    await until(() => opened.length === 1);
+    opened[0]!.reply(bodyOf(SPAN, ranged.promise));
+    await until(() => opened.length === 3);
+    let second = 0;
+    opened[1]!.reply(bodyOf(sizeBytes, whole.promise), true);
+    opened[2]!.reply(async function* () {
+      second += 1;
+      yield new Uint8Array(sizeBytes);
+    }, true);
+    ranged.resolve();
+    await until(() => connections === 1);
+    whole.resolve();
+    await pending;
+    expect(opened).toHaveLength(3);
+    expect(second).toBe(0);
+    expect(partial.doneBytes).toBe(sizeBytes);
+  });
+
+  test("stop reading the whole file where nothing is missing any more", async () => {
+    const { http, opened } = scriptedHttp(SIZE);
+    const partial = fakePartial(undefined, { has: [{ startBytes: 4, endBytes: SIZE }] });
+    const pending = transferFile("x", partial, optionsWith(http, new AbortController().signal));
+    await until(() => opened.length === 1);
+    let readBytes = 0;
+    opened[0]!.reply(async function* () {
+      for (; readBytes < SIZE; readBytes += 2) yield new Uint8Array(2);
+    }, true);
+    await pending;
+    // The chunk that brings the last missing byte is the last one that is read.
+    expect(readBytes).toBe(2);
+    expect(opened).toHaveLength(1);
+    expect(partial.doneBytes).toBe(SIZE);
   });
 });

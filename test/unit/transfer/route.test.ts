@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
 import { LuciError } from "../../../src/domain/errors.ts";
+import type { Located } from "../../../src/domain/plan.ts";
 import type { Answer } from "../../../src/platform/http-answer.ts";
 import { Route } from "../../../src/transfer/route.ts";
 
@@ -89,4 +90,37 @@ test("a redirect target in trouble is given its time, and the origin is asked af
   const busy = new LuciError("E_SERVER", "503", { retryAfterMs: 1_000 });
   expect(route.judge(busy, await route.next())).toBe(busy);
   expect((await route.next()).url).toStartWith("https://hub.example/");
+});
+
+/** A route whose origin redirects, one connection asking it anew and another waiting for the answer. */
+async function makeWaiting(signal: AbortSignal) {
+  const questions: PromiseWithResolvers<Located>[] = [];
+  const locate = async (): Promise<Located> => {
+    const question = Promise.withResolvers<Located>();
+    questions.push(question);
+    return question.promise;
+  };
+  const route = new Route(locate, signal);
+  route.learn(redirectedTo("https://cdn.example/old"));
+  route.judge(expired, await route.next());
+  return { questions, first: route.next(), second: route.next() };
+}
+
+test("when the source has no answer for the one that asks, the next one asks", async () => {
+  const { questions, first, second } = await makeWaiting(never);
+  questions[0]!.reject(expired);
+  expect(await first.catch((error: unknown) => error)).toBe(expired);
+  await Bun.sleep(0);
+  expect(questions).toHaveLength(2);
+  questions[1]!.resolve({ url: "https://hub.example/again", headers: {} });
+  expect((await second).url).toBe("https://hub.example/again");
+});
+
+test("waiting for another's answer ends with an interrupt", async () => {
+  const interrupt = new AbortController();
+  const { questions, second } = await makeWaiting(interrupt.signal);
+  const reason = new Error("stop");
+  interrupt.abort(reason);
+  expect(await second.catch((error: unknown) => error)).toBe(reason);
+  expect(questions).toHaveLength(1);
 });

@@ -84,6 +84,7 @@ describe("an idle connection", () => {
     const { board, scene } = makeBoard([mib(0, 16)]);
     const slow = board.take()!;
     const quick = board.take()!;
+    for (const span of [slow, quick]) board.asked(span, () => undefined);
     scene.nowMs = 1_000;
     board.arrived(slow, 2 * MIB);
     board.arrived(quick, 7 * MIB);
@@ -95,6 +96,7 @@ describe("an idle connection", () => {
   test("leaves a connection alone that is nearly done", () => {
     const { board, scene } = makeBoard([mib(0, 8)]);
     const span = board.take()!;
+    board.asked(span, () => undefined);
     scene.nowMs = 1_000;
     board.arrived(span, 7 * MIB);
     expect(board.steal()).toBeNull();
@@ -104,14 +106,26 @@ describe("an idle connection", () => {
     const { board, scene } = makeBoard([mib(0, 8)]);
     const span = board.take()!;
     let cancelled = false;
-    span.cancel = () => {
+    board.asked(span, () => {
       cancelled = true;
-    };
+    });
     board.arrived(span, MIB);
     scene.nowMs = 5_000;
     expect(place(board.steal())).toEqual([MIB, 8 * MIB]);
     expect(span.endBytes).toBe(MIB);
     expect(cancelled).toBe(true);
+  });
+
+  test("takes nothing that has not been asked for, and counts no silence before that", () => {
+    const { board, scene } = makeBoard([mib(0, 8)]);
+    const span = board.take()!;
+    scene.nowMs = 60_000;
+    expect(board.steal()).toBeNull();
+    board.asked(span, () => undefined);
+    expect(board.steal()).toBeNull();
+    expect(place(span)).toEqual([0, 8 * MIB]);
+    scene.nowMs = 65_000;
+    expect(place(board.steal())).toEqual([0, 8 * MIB]);
   });
 });
 
