@@ -160,7 +160,7 @@ describe("an address", () => {
     await clear();
     const run = await stage.luci(["install", `${elsewhere(PATH)}#sha256=${"0".repeat(64)}`]);
     expect(run.exitCode).toBe(4);
-    expect(run.stderr).toContain("published is 000000000000…");
+    expect(run.stderr).toContain("given was 000000000000…");
     expect(await finalsBelow(stage.models)).toEqual([]);
     expect(await filesBelow(stage.partials)).toEqual([]);
     expect(await filesBelow(stage.manifests)).toEqual([]);
