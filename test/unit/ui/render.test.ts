@@ -158,7 +158,10 @@ describe("cleanup", () => {
     const kept = [{ ...items[0], reason: "a running luci owns it" }];
     expect(show({ command: "cleanup", items, kept, executed: false, freedBytes: 0, failed: [] })).toEqual([
       plan,
-      text("Kept mistral.gguf (a running luci owns it)", "Nothing was deleted: 2 items with 1.2 GB may go (--yes deletes)"),
+      text(
+        "Kept mistral.gguf (a running luci owns it)",
+        "Nothing was deleted: 2 items with 1.2 GB may go (--yes deletes)",
+      ),
     ]);
     expect(
       show({
