@@ -4,7 +4,7 @@ import { dirname } from "node:path";
 import { LuciError, reportError, toLuciError } from "../domain/errors.ts";
 import type { FileHow } from "../domain/plan.ts";
 import type { Receipt } from "../domain/results.ts";
-import { type Manifest, installedPath, publishManifest, readRecords } from "../store/manifest.ts";
+import { type Manifest, installedPath, pathsOf, publishManifest, readRecords } from "../store/manifest.ts";
 import { removeEmptyParents } from "../store/removal.ts";
 import { runQueue } from "../transfer/queue.ts";
 import { carryFile } from "./carry.ts";
@@ -131,12 +131,6 @@ async function syncPlaces({ files: disk, store }: Context, files: readonly FileN
     await disk.syncFolder(folder);
 }
 
-/** What completed models need, those of this run included: no policy may take it from them. */
-async function neededPaths({ store }: Context): Promise<Set<string>> {
-  const { manifests } = await readRecords(store);
-  return new Set(manifests.flatMap((manifest) => manifest.files.map((file) => file.path)));
-}
-
 /** After an interrupt: a model that is not whole keeps its finished files, or loses every byte, as the policy says. */
 async function windDown(run: CarryRun, model: ModelRun): Promise<void> {
   const { context } = run;
@@ -147,7 +141,8 @@ async function windDown(run: CarryRun, model: ModelRun): Promise<void> {
     model.kept.push({ keptBytes, deleted: null, undeleted: null });
     return;
   }
-  const needed = await neededPaths(context);
+  // What completed models need, those of this run included: no policy may take it from them.
+  const needed = pathsOf((await readRecords(context.store)).manifests);
   for (const [file] of finished) {
     if (needed.has(file.placement.path)) continue;
     const path = installedPath(context.store, file.placement);

@@ -3,7 +3,7 @@
 import { LuciError, reportError, toLuciError } from "../domain/errors.ts";
 import type { Plan } from "../domain/plan.ts";
 import type { FailedModel, Receipt } from "../domain/results.ts";
-import type { Manifest, Records } from "../store/manifest.ts";
+import { type Manifest, type Records, pathsOf } from "../store/manifest.ts";
 import { digestMark, placePlan } from "../store/place.ts";
 import { runQueue } from "../transfer/queue.ts";
 import type { Context } from "./context.ts";
@@ -154,10 +154,7 @@ function tellReplacement(context: Context, known: Manifest, need: ModelNeed): vo
 /** Files of the version before that no model needs any more. */
 function replacedPaths(records: Records, known: Manifest, { placed }: ModelNeed): string[] {
   const others = records.manifests.filter((manifest) => manifest.name !== known.name);
-  const needed = new Set([
-    ...placed.placements.map(({ path }) => path),
-    ...others.flatMap((manifest) => manifest.files.map((file) => file.path)),
-  ]);
+  const needed = new Set([...placed.placements.map(({ path }) => path), ...pathsOf(others)]);
   return known.files.map((file) => file.path).filter((path) => !needed.has(path));
 }
 

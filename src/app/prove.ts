@@ -5,8 +5,9 @@ import { auditFile } from "../store/audit.ts";
 import { type ManifestFile, installedPath } from "../store/manifest.ts";
 import { matchesDigest, recordOf, strangerError } from "../store/seal.ts";
 import { hashWholeFile } from "../store/whole-hash.ts";
-import { type CarryOptions, type CarryRun, PROGRESS_MS } from "./carry-run.ts";
+import type { CarryOptions, CarryRun } from "./carry-run.ts";
 import type { FileNeed } from "./need.ts";
+import { tellReading } from "./read-progress.ts";
 
 /**
  * Reads a file that lies at the final place without proof: its record was lost, or it was touched.
@@ -55,25 +56,10 @@ export async function proveFile(
 }
 
 function audit(
-  run: CarryRun,
+  { context }: CarryRun,
   need: FileNeed,
-  options: CarryOptions,
+  { model, signal }: CarryOptions,
 ): { signal: AbortSignal; onProgress(hashedBytes: number): void } {
-  let lastMs = 0;
-  return {
-    signal: options.signal,
-    onProgress: (hashedBytes) => {
-      if (performance.now() - lastMs < PROGRESS_MS) return;
-      lastMs = performance.now();
-      const { path, sizeBytes } = need.placement.file;
-      run.context.emit({
-        type: "file.progress",
-        model: options.model,
-        file: path,
-        doneBytes: sizeBytes ?? hashedBytes,
-        hashedBytes,
-        connections: 0,
-      });
-    },
-  };
+  const { path, sizeBytes } = need.placement.file;
+  return { signal, onProgress: tellReading(context, { model, file: path, sizeBytes }) };
 }

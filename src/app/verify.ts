@@ -9,11 +9,12 @@ import type { Manifest, ManifestFile, Records } from "../store/manifest.ts";
 import { createLimiter } from "../transfer/limiter.ts";
 import { runQueue } from "../transfer/queue.ts";
 import { carryModels } from "./carry-models.ts";
-import { PROGRESS_MS, openPool } from "./carry-run.ts";
+import { openPool } from "./carry-run.ts";
 import type { Context } from "./context.ts";
 import { emitInterrupted } from "./interrupt.ts";
 import { recordsOf, requireInstalled } from "./models.ts";
 import { type FileNeed, assertRoom, planOfManifest, surveyPlan } from "./need.ts";
+import { tellReading } from "./read-progress.ts";
 import { openSources } from "./sources.ts";
 
 export interface VerifyOptions {
@@ -94,24 +95,12 @@ async function auditOne(
   options: VerifyOptions,
 ): Promise<Finding> {
   const { model, file } = subject;
-  let lastMs = 0;
   if (!options.quick)
     context.emit({ type: "file.verifying", model, file: file.path, sizeBytes: file.sizeBytes });
   const finding = await auditFile(context.store, subject, {
     quick: options.quick,
     signal: context.signal,
-    onProgress: (hashedBytes) => {
-      if (performance.now() - lastMs < PROGRESS_MS) return;
-      lastMs = performance.now();
-      context.emit({
-        type: "file.progress",
-        model,
-        file: file.path,
-        doneBytes: file.sizeBytes,
-        hashedBytes,
-        connections: 0,
-      });
-    },
+    onProgress: tellReading(context, { model, file: file.path, sizeBytes: file.sizeBytes }),
   });
   context.emit({ type: "finding", finding });
   return finding;

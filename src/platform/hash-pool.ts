@@ -3,16 +3,10 @@
 import { availableParallelism } from "node:os";
 import { LuciError } from "../domain/errors.ts";
 import { diskError } from "./disk-error.ts";
-import type { Engine, HashOrder, HashReport } from "./hash-protocol.ts";
+import type { HashOrder, HashReport } from "./hash-protocol.ts";
 
-export interface HashJobOptions {
-  readonly path: string;
-  readonly engine: Engine;
-  readonly fromPiece: number;
-  readonly state: Uint8Array | null;
-  readonly expected: readonly (string | null)[];
-  readonly gitBlob: boolean;
-}
+/** What a job begins with: the worker's order, without what only the pool knows. */
+export type HashJobOptions = Omit<Extract<HashOrder, { type: "open" }>, "type" | "id">;
 
 /** What a job tells its owner. Called in the order of the file. */
 export interface HashListener {

@@ -7,7 +7,7 @@ import type { Range } from "../domain/range.ts";
 import type { FileFacts } from "../platform/files.ts";
 import { PIECE_BYTES } from "../platform/hash.ts";
 import { PRIVATE_NAME } from "./layout.ts";
-import { type Manifest, type ManifestFile, installedPath, looksUntouched } from "./manifest.ts";
+import { type Manifest, type ManifestFile, installedPath, looksUntouched, pathsOf } from "./manifest.ts";
 import type { Store } from "./store.ts";
 import { type WholeHash, hashWholeFile } from "./whole-hash.ts";
 
@@ -107,7 +107,7 @@ export interface Stranger {
 
 /** Files of the models folder that belong to no model. Links are listed, not followed. */
 export async function findStrangers(store: Store, manifests: readonly Manifest[]): Promise<Stranger[]> {
-  const known = new Set(manifests.flatMap((manifest) => manifest.files.map((file) => file.path)));
+  const known = pathsOf(manifests);
   const strangers: Stranger[] = [];
   const walk = async (folder: string): Promise<void> => {
     for (const name of await store.files.list(folder)) {

@@ -43,8 +43,18 @@ async function factsIn(
   return found;
 }
 
-function ageOf(facts: FileFacts, nowMs: number): number {
-  return Math.max(0, nowMs - facts.modifiedMs);
+/** What all leftovers have, for those of no key and no removal. */
+function leftoverOf({ path, facts }: { path: string; facts: FileFacts }, nowMs: number) {
+  return {
+    path,
+    sizeBytes: facts.allocatedBytes,
+    ageMs: Math.max(0, nowMs - facts.modifiedMs),
+    of: null,
+    key: null,
+    isAlive: false,
+    modifiedNs: null,
+    isRemoval: false,
+  };
 }
 
 async function findPartials(store: Store, nowMs: number): Promise<Leftover[]> {
@@ -56,10 +66,8 @@ async function findPartials(store: Store, nowMs: number): Promise<Leftover[]> {
     const journal = await readJournal(store, parsed.key);
     const isAlive = parsed.tag !== null && isTagAlive(parsed.tag, { lastSignMs: facts.modifiedMs, nowMs });
     items.push({
+      ...leftoverOf({ path, facts }, nowMs),
       kind: journal ? "partial" : "orphan",
-      path,
-      sizeBytes: facts.allocatedBytes,
-      ageMs: ageOf(facts, nowMs),
       of: journal?.label ?? null,
       reason: isAlive
         ? "a running luci is writing it"
@@ -69,7 +77,6 @@ async function findPartials(store: Store, nowMs: number): Promise<Leftover[]> {
       key: parsed.key,
       isAlive,
       modifiedNs: facts.modifiedNs,
-      isRemoval: false,
     });
   }
   return items;
@@ -86,16 +93,11 @@ async function findLoneJournals(
     .map((found) => ({ ...found, key: found.name.slice(0, -".json".length) }))
     .filter(({ key }) => !known.keys.has(key))
     .map(({ path, facts, key }) => ({
+      ...leftoverOf({ path, facts }, known.nowMs),
       kind: "orphan" as const,
-      path,
-      sizeBytes: facts.allocatedBytes,
-      ageMs: ageOf(facts, known.nowMs),
-      of: null,
       reason: "journal without data",
       key,
-      isAlive: false,
       modifiedNs: facts.modifiedNs,
-      isRemoval: false,
     }));
 }
 
@@ -107,18 +109,7 @@ async function findTemporaries(store: Store, nowMs: number): Promise<Leftover[]>
       const tag = TEMPORARY.exec(name)?.[1] ?? "";
       const isAlive = isTagAlive(tag, { lastSignMs: facts.modifiedMs, nowMs });
       const reason = isAlive ? "a running luci is writing it" : "left by a run that was killed";
-      items.push({
-        kind: "temporary",
-        path,
-        sizeBytes: facts.allocatedBytes,
-        ageMs: ageOf(facts, nowMs),
-        of: null,
-        reason,
-        key: null,
-        isAlive,
-        modifiedNs: null,
-        isRemoval: false,
-      });
+      items.push({ ...leftoverOf({ path, facts }, nowMs), kind: "temporary", reason, isAlive });
     }
   }
   return items;
@@ -129,18 +120,7 @@ async function findLocks(store: Store, nowMs: number): Promise<Leftover[]> {
   return locks.map(({ path, facts }) => {
     const isAlive = isLockAlive(path);
     const reason = isAlive ? "held by a running luci" : "its process is gone";
-    return {
-      kind: "lock",
-      path,
-      sizeBytes: facts.allocatedBytes,
-      ageMs: ageOf(facts, nowMs),
-      of: null,
-      reason,
-      key: null,
-      isAlive,
-      modifiedNs: null,
-      isRemoval: false,
-    };
+    return { ...leftoverOf({ path, facts }, nowMs), kind: "lock", reason, isAlive };
   });
 }
 

@@ -129,3 +129,8 @@ export function mainPath(store: Store, manifest: Manifest): string {
 export function looksUntouched(file: ManifestFile, facts: FileFacts | null): boolean {
   return facts?.kind === "file" && facts.sizeBytes === file.sizeBytes && facts.modifiedNs === file.modifiedNs;
 }
+
+/** The places that models hold, relative to the models folder. */
+export function pathsOf(manifests: readonly Manifest[]): Set<string> {
+  return new Set(manifests.flatMap((manifest) => manifest.files.map((file) => file.path)));
+}

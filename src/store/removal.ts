@@ -8,6 +8,7 @@ import {
   type Manifest,
   type Records,
   installedPath,
+  pathsOf,
   manifestPath,
   parseManifest,
   readRecords,
@@ -150,9 +151,4 @@ async function readTombstone({ files }: Store, path: string): Promise<Manifest |
   } catch {
     return null;
   }
-}
-
-/** Relative to the models folder. */
-function pathsOf(manifests: readonly Manifest[]): Set<string> {
-  return new Set(manifests.flatMap((manifest) => manifest.files.map((file) => file.path)));
 }
