@@ -3,7 +3,8 @@
 import type { LuciError } from "../domain/errors.ts";
 import type { FileHow } from "../domain/plan.ts";
 import type { ManifestFile } from "../store/manifest.ts";
-import type { Limiter } from "../transfer/limiter.ts";
+import { Gate } from "../transfer/gate.ts";
+import { type Limiter, createLimiter } from "../transfer/limiter.ts";
 import { every } from "../platform/clock.ts";
 import { type ConnectionPool, createConnectionPool } from "../transfer/pool.ts";
 import type { Context } from "./context.ts";
@@ -19,6 +20,8 @@ export interface CarryRun {
   readonly sources: Sources;
   readonly limiter: Limiter;
   readonly pool: ConnectionPool;
+  /** Shut while nothing may be fetched. */
+  readonly gate: Gate;
   readonly force: boolean;
   /** False with `--no-resume`. */
   readonly resume: boolean;
@@ -56,9 +59,19 @@ export class CarryError extends Error {
   }
 }
 
-/** The connections of a run, as the settings say. */
-export function openPool({ settings }: Context): ConnectionPool {
-  return createConnectionPool({ fixed: settings.connections, now: () => performance.now(), every });
+/** What a run is told by its caller: the rest follows from the settings. */
+export type CarryChoice = Pick<CarryRun, "sources" | "force" | "resume" | "allowUnsafe" | "wait">;
+
+/** Makes ready what the files of a run share, as the settings say. */
+export function openCarryRun(context: Context, choice: CarryChoice): CarryRun {
+  const { limitBytesPerSec, connections } = context.settings;
+  return {
+    ...choice,
+    context,
+    limiter: createLimiter(limitBytesPerSec),
+    pool: createConnectionPool({ fixed: connections, now: () => performance.now(), every }),
+    gate: new Gate(),
+  };
 }
 
 /** A file that is in place already: nothing is fetched, and the plan's authority counts. */

@@ -158,6 +158,7 @@ async function transfer(run: CarryRun, { need, options, partial, state }: SealJo
       http: context.http,
       limiter: run.limiter,
       pool: run.pool,
+      gate: run.gate,
       retries: context.settings.retries,
       signal: options.signal,
       locate: () => source.locate(file.origin, { signal: options.signal }),

@@ -4,8 +4,7 @@ import { LuciError, reportError, toLuciError } from "../domain/errors.ts";
 import type { Ref } from "../domain/ref.ts";
 import type { FailedModel, InstallResult, Receipt } from "../domain/results.ts";
 import type { Records } from "../store/manifest.ts";
-import { createLimiter } from "../transfer/limiter.ts";
-import { type CarryRun, openPool } from "./carry-run.ts";
+import { openCarryRun } from "./carry-run.ts";
 import type { Context } from "./context.ts";
 import { emitInterrupted } from "./interrupt.ts";
 import { recordsOf } from "./models.ts";
@@ -110,16 +109,8 @@ async function carryPlanned(
   models: readonly ModelNeed[],
   { options, sources, totals }: Batch,
 ): Promise<{ installed: Receipt[]; failed: FailedModel[]; fetchedBytes: number }> {
-  const run: CarryRun = {
-    context,
-    sources,
-    limiter: createLimiter(context.settings.limitBytesPerSec),
-    pool: openPool(context),
-    force: options.force,
-    resume: options.resume,
-    allowUnsafe: options.allowUnsafe,
-    wait: options.wait,
-  };
+  const { force, resume, allowUnsafe, wait } = options;
+  const run = openCarryRun(context, { sources, force, resume, allowUnsafe, wait });
   const runs = await carryModels(run, models);
   const installed = runs.flatMap((model) => (model.receipt ? [model.receipt] : []));
   if (context.signal.aborted) {

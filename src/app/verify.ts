@@ -6,10 +6,9 @@ import { reportError } from "../domain/errors.ts";
 import type { FailedModel, Receipt, VerifyResult } from "../domain/results.ts";
 import { auditFile, findStrangers } from "../store/audit.ts";
 import type { Manifest, ManifestFile, Records } from "../store/manifest.ts";
-import { createLimiter } from "../transfer/limiter.ts";
 import { runQueue } from "../transfer/queue.ts";
 import { carryModels } from "./carry-models.ts";
-import { openPool } from "./carry-run.ts";
+import { openCarryRun } from "./carry-run.ts";
 import type { Context } from "./context.ts";
 import { emitInterrupted } from "./interrupt.ts";
 import { recordsOf, requireInstalled } from "./models.ts";
@@ -166,9 +165,8 @@ async function repair(
   }
   await assertRoom(context, models);
   const sources = openSources(context, { allowUnsafe: true, sha256: null, refs: [] });
-  const limiter = createLimiter(context.settings.limitBytesPerSec);
-  const pool = openPool(context);
-  const run = { context, sources, limiter, pool, force: false, resume: true, allowUnsafe: true, wait: true };
+  const care = { force: false, resume: true, allowUnsafe: true, wait: true };
+  const run = openCarryRun(context, { ...care, sources });
   const runs = await carryModels(run, models);
   if (context.signal.aborted) {
     const doneModels = runs.filter((model) => model.receipt).length;

@@ -3,38 +3,20 @@
 
 import { LuciError, toLuciError } from "../domain/errors.ts";
 import type { Partial } from "../domain/partial.ts";
-import type { Located, Validator } from "../domain/plan.ts";
+import type { Located } from "../domain/plan.ts";
 import { decide } from "../domain/retry.ts";
 import { sleep } from "../platform/clock.ts";
 import type { Answer } from "../platform/http-answer.ts";
-import type { Http } from "../platform/http.ts";
 import { runAttempt } from "./attempt.ts";
-import type { Limiter } from "./limiter.ts";
-import type { ConnectionPool, Seat } from "./pool.ts";
+import type { Seat } from "./pool.ts";
 import { Route } from "./route.ts";
 import { type Span, SpanBoard } from "./spans.ts";
+import type { TransferOptions } from "./transfer-options.ts";
 
 /** Failures in a row are forgotten once this much more is there; bytes that come again are no progress. */
 const PROGRESS_BYTES = 1024 * 1024;
 /** How often an idle connection looks whether somebody needs help. */
 const LOOK_MS = 250;
-
-export interface TransferOptions {
-  readonly http: Http;
-  readonly limiter: Limiter;
-  readonly pool: ConnectionPool;
-  readonly retries: number;
-  readonly signal: AbortSignal;
-  /** Fresh URL and headers from the source. */
-  locate(): Promise<Located>;
-  /** What an answer says of the file's version. */
-  validatorOf(answer: Answer): Validator;
-  onRetry(info: { attempt: number; waitMs: number; error: LuciError }): void;
-  /** Bytes that arrived from the network. */
-  onBytes(sizeBytes: number): void;
-  /** How many connections are open now. */
-  onConnections(count: number): void;
-}
 
 /** Only this E_CHANGED is worth another try; a source that contradicts the plan is not. */
 export function isOtherVersion(error: LuciError): boolean {
@@ -50,6 +32,7 @@ export class FileTransfer {
   readonly #signal: AbortSignal;
   /** Wakes idle connections for the end. */
   readonly #end = new AbortController();
+  readonly #untilEnd: AbortSignal;
   readonly #board: SpanBoard;
   readonly #route: Route;
   readonly #workers = new Set<Promise<void>>();
@@ -65,6 +48,7 @@ export class FileTransfer {
     this.#partial = partial;
     this.#options = options;
     this.#signal = AbortSignal.any([options.signal, this.#abort.signal]);
+    this.#untilEnd = AbortSignal.any([this.#signal, this.#end.signal]);
     this.#route = new Route(options.locate, this.#signal);
     this.#board = new SpanBoard(
       () => this.#missing(),
@@ -97,7 +81,7 @@ export class FileTransfer {
 
   /** Opens connections up to the file's share. */
   #fill(): void {
-    if (this.#mode !== "ranges" || this.#signal.aborted || this.#end.signal.aborted) return;
+    if (this.#mode !== "ranges" || this.#untilEnd.aborted) return;
     while (this.#workers.size < (this.#seat?.share() ?? 1)) this.#hire();
   }
 
@@ -118,7 +102,9 @@ export class FileTransfer {
 
   /** The next span; null for "all of it, without a range"; undefined when there is nothing more to do. */
   async #next(): Promise<Span | null | undefined> {
-    while (!this.#signal.aborted && !this.#end.signal.aborted) {
+    while (!this.#untilEnd.aborted) {
+      await this.#options.gate.pass(this.#untilEnd).catch(() => undefined);
+      if (this.#untilEnd.aborted) return undefined;
       if (this.#mode === "whole") return this.#takeWhole();
       const mostBytes = this.#options.limiter.requestBytes;
       const span =
@@ -126,7 +112,7 @@ export class FileTransfer {
       if (span) return span;
       if (this.#board.isDone) return undefined;
       // Others are still at it: one of them may need help, or give its span back.
-      await sleep(LOOK_MS, AbortSignal.any([this.#signal, this.#end.signal])).catch(() => undefined);
+      await sleep(LOOK_MS, this.#untilEnd).catch(() => undefined);
     }
     return undefined;
   }
@@ -164,37 +150,48 @@ export class FileTransfer {
   }
 
   async #attempt(span: Span | null, located: Located): Promise<void> {
-    const cancel = new AbortController();
-    const takenOver = new LuciError("E_STALLED", `${this.#file}: another connection has the rest`);
-    const signal = AbortSignal.any([this.#signal, cancel.signal]);
-    if (span) {
-      await this.#options.limiter.take(span.endBytes - span.startBytes, signal);
-      this.#board.asked(span, () => cancel.abort(takenOver));
-    }
+    const giveUp = new AbortController();
+    // Somebody else has the rest of this span, or nobody shall have it now.
+    const letGo = new LuciError("E_STALLED", `${this.#file}: the rest is not asked for here`);
+    const stopListening = this.#options.gate.onShut(() => giveUp.abort(letGo));
     this.#count(1);
     try {
-      await runAttempt({
-        http: this.#options.http,
-        limiter: this.#options.limiter,
-        located,
-        span,
-        file: this.#file,
-        partial: this.#partial,
-        signal,
-        validatorOf: this.#options.validatorOf,
-        onAccepted: ({ ranges, answer }) => {
-          if (ranges) this.#acceptedRange(answer);
-          else if (!this.#acceptedWhole(span)) throw takenOver;
-        },
-        onBytes: (sizeBytes) => this.#arrived(span, sizeBytes),
-        onBlocked: (waitMs) => this.#seat?.blocked(waitMs),
-      });
+      await this.#ask(located, { span, giveUp, letGo });
     } catch (error) {
-      // Another connection has the rest of this span: what came before is written, and that is all.
-      if (error !== takenOver) throw error;
+      // What came before is written, and that is all.
+      if (error !== letGo) throw error;
     } finally {
+      stopListening();
       this.#count(-1);
     }
+  }
+
+  async #ask(
+    located: Located,
+    { span, giveUp, letGo }: { span: Span | null; giveUp: AbortController; letGo: LuciError },
+  ): Promise<void> {
+    const { http, limiter, validatorOf } = this.#options;
+    const signal = AbortSignal.any([this.#signal, giveUp.signal]);
+    if (span) {
+      await limiter.take(span.endBytes - span.startBytes, signal);
+      this.#board.asked(span, () => giveUp.abort(letGo));
+    }
+    await runAttempt({
+      http,
+      limiter,
+      located,
+      span,
+      file: this.#file,
+      partial: this.#partial,
+      signal,
+      validatorOf,
+      onAccepted: ({ ranges, answer }) => {
+        if (ranges) this.#acceptedRange(answer);
+        else if (!this.#acceptedWhole(span)) throw letGo;
+      },
+      onBytes: (sizeBytes) => this.#arrived(span, sizeBytes),
+      onBlocked: (waitMs) => this.#seat?.blocked(waitMs),
+    });
   }
 
   #arrived(span: Span | null, sizeBytes: number): void {

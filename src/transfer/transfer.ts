@@ -2,7 +2,8 @@
 
 import { LuciError } from "../domain/errors.ts";
 import type { Partial } from "../domain/partial.ts";
-import { FileTransfer, type TransferOptions, isOtherVersion } from "./file.ts";
+import { FileTransfer, isOtherVersion } from "./file.ts";
+import type { TransferOptions } from "./transfer-options.ts";
 
 /**
  * Fetches what a partial misses. Resolves when nothing is missing and the hash has read it all.

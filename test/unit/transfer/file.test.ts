@@ -5,7 +5,8 @@ import type { Located } from "../../../src/domain/plan.ts";
 import { type Range, addRange, missingRanges, totalSize } from "../../../src/domain/range.ts";
 import type { Answer } from "../../../src/platform/http-answer.ts";
 import type { Http } from "../../../src/platform/http.ts";
-import type { TransferOptions } from "../../../src/transfer/file.ts";
+import { Gate } from "../../../src/transfer/gate.ts";
+import type { TransferOptions } from "../../../src/transfer/transfer-options.ts";
 import { transferFile } from "../../../src/transfer/transfer.ts";
 import { createLimiter } from "../../../src/transfer/limiter.ts";
 import { createConnectionPool } from "../../../src/transfer/pool.ts";
@@ -73,8 +74,12 @@ function fakeHttp() {
 /** A server whose requests the test answers itself, one by one. */
 function scriptedHttp(sizeBytes: number) {
   type Body = () => AsyncGenerator<Uint8Array>;
-  const opened: { range: Range | undefined; reply: (body: Body, whole?: boolean) => void }[] = [];
-  const open: Http["open"] = (url, { range }) => {
+  const opened: {
+    range: Range | undefined;
+    signal: AbortSignal;
+    reply: (body: Body, whole?: boolean) => void;
+  }[] = [];
+  const open: Http["open"] = (url, { range, signal }) => {
     const { promise, resolve } = Promise.withResolvers<Answer>();
     const headers = new Headers();
     const reply = (body: Body, whole = false): void =>
@@ -88,7 +93,7 @@ function scriptedHttp(sizeBytes: number) {
         body,
         discard: async () => undefined,
       });
-    opened.push({ range, reply });
+    opened.push({ range, signal, reply });
     return promise;
   };
   return { opened, http: { open } as Http };
@@ -114,6 +119,7 @@ function optionsWith(http: Http, signal: AbortSignal): TransferOptions {
     http,
     limiter: createLimiter(null),
     pool: poolOf(1),
+    gate: new Gate(),
     retries: 0,
     signal,
     locate: async () => located,
@@ -233,5 +239,58 @@ describe("several connections", () => {
     expect(readBytes).toBe(2);
     expect(opened).toHaveLength(1);
     expect(partial.doneBytes).toBe(SIZE);
+  });
+});
+
+describe("a gate", () => {
+  test("is open again when nobody has a reason any more, the gate above it included", async () => {
+    const above = new Gate();
+    const gate = new Gate(above);
+    gate.shut("a");
+    gate.shut("b");
+    above.shut("c");
+    const { signal } = new AbortController();
+    let passed = false;
+    const passing = gate.pass(signal).then(() => (passed = true));
+    gate.reopen("a");
+    above.reopen("c");
+    await Promise.resolve();
+    expect([gate.isOpen, passed]).toEqual([false, false]);
+    gate.reopen("b");
+    await passing;
+    expect(gate.isOpen).toBe(true);
+  });
+
+  test("gives up the request under way when it shuts, and the transfer goes on where that stopped", async () => {
+    const { http, opened } = scriptedHttp(SIZE);
+    const partial = fakePartial();
+    const gate = new Gate(new Gate());
+    const options = { ...optionsWith(http, new AbortController().signal), gate };
+    const done = transferFile("x", partial, options);
+    await until(() => opened.length === 1);
+    gate.shut("paused");
+    opened[0]?.reply(async function* () {
+      yield new Uint8Array(3);
+      throw opened[0]?.signal.reason;
+    });
+    await Bun.sleep(20);
+    expect(opened.length).toBe(1);
+    gate.reopen("paused");
+    await until(() => opened.length === 2);
+    opened[1]?.reply(bodyOf((opened[1].range?.endBytes ?? 0) - (opened[1].range?.startBytes ?? 0)));
+    await done;
+    expect(opened[1]?.range?.startBytes).toBe(3);
+  });
+
+  test("lets an interrupt through while it is shut", async () => {
+    const { http, opened } = scriptedHttp(8);
+    const controller = new AbortController();
+    const gate = new Gate();
+    gate.shut("paused");
+    const done = transferFile("x", fakePartial(), { ...optionsWith(http, controller.signal), gate });
+    controller.abort(new LuciError("E_INTERRUPTED", "stop"));
+    expect(done).rejects.toThrow("stop");
+    await done.catch(() => undefined);
+    expect(opened.length).toBe(0);
   });
 });
