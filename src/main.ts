@@ -1,7 +1,9 @@
 // The front door: argv → request → command → result, with the face that tells of it, the signals that end
 // it, and the only process.exit. What is loaded is what the request needs.
 
+import type { Context } from "./app/context.ts";
 import type { Command, Front, Input } from "./cli/command.ts";
+import type { Desk } from "./control/desk.ts";
 import { LuciError, reportError, toLuciError } from "./domain/errors.ts";
 import type { Emit } from "./domain/events.ts";
 import { redactText } from "./domain/redact.ts";
@@ -11,6 +13,8 @@ import type { Face } from "./ui/face-types.ts";
 
 /** How long an interrupted run may take to put its partials in order. */
 const WIND_DOWN_MS: Readonly<Record<PartialsPolicy, number>> = { resume: 900, delete: 10_000 };
+/** How long a service may take to put everything in order. */
+const SERVICE_WIND_DOWN_MS = 5_000;
 const DEFAULT_COLUMNS = 80;
 /** Where a compiled program finds itself: inside its own executable. */
 const EMBEDDED = /^(?:\/\$bunfs\/|[A-Z]:[\\/]~BUN[\\/])/;
@@ -21,9 +25,13 @@ interface Run {
   readonly controller: AbortController;
   /** Null until somebody has something to say. */
   face: Face | null;
+  /** Where others can steer this run; null for a command that runs no jobs. */
+  desk: Desk | null;
   /** What the command was given; null until it is understood. */
   input: Input | null;
   partials: PartialsPolicy;
+  /** It runs until it is told to stop: that is a success. */
+  isService: boolean;
   /** Set by the first failure: later ones are its echoes. */
   failed: boolean;
   /** The command is done; what is left is telling of it. */
@@ -38,8 +46,10 @@ async function main(argv: readonly string[]): Promise<void> {
     argv,
     controller,
     face: null,
+    desk: null,
     input: null,
     partials: "resume",
+    isService: false,
     failed: false,
     ended: false,
   };
@@ -62,9 +72,10 @@ async function answer(run: Run): Promise<void> {
   if (request.kind === "page") return printPage(request.text);
   const { command, input } = request;
   run.input = input;
+  run.isService = command.isService === true;
   const { VERSION: version } = await import("./cli/version.ts");
   const face = await faceOf(run);
-  const emit = numberedEmit(face);
+  const emit = numberedEmit(face, run);
   emit({ type: "run.started", command: command.name, version });
   const { result, error } = await command.run(input, openFront(run, { command, input, emit, version }));
   run.ended = true;
@@ -98,20 +109,31 @@ function openFront(run: Run, { command, input, emit, version }: Scene): Front {
       ]);
       const settings = await settingsOf(input, { emit, network: command.network });
       run.partials = settings.partials;
-      return createContext({ settings, emit, signal, version });
+      const context = createContext({ settings, emit, signal, version });
+      if (command.network) run.desk = await openDesk(context);
+      return context;
     },
   };
 }
 
+/** Where other terminals see and steer what this run is at. */
+async function openDesk({ settings, files, steering, version, emit }: Context): Promise<Desk> {
+  const { createDesk } = await import("./control/desk.ts");
+  const onFailure = (message: string): void => emit({ type: "notice", level: "info", message });
+  return createDesk({ homeFolder: settings.homeFolder, files, steering, version, onFailure });
+}
+
 /** Numbers and dates events; the result is the last. */
-function numberedEmit(face: Face): Emit {
+function numberedEmit(face: Face, run: Run): Emit {
   let seq = 0;
   let ended = false;
   return (body) => {
     if (ended) return;
     ended = body.type === "result";
     seq += 1;
-    face.emit({ v: 1, seq, atMs: Date.now(), ...body });
+    const event = { v: 1, seq, atMs: Date.now(), ...body } as const;
+    face.emit(event);
+    run.desk?.hear(event);
   };
 }
 
@@ -128,11 +150,18 @@ async function faceOf(run: Run): Promise<Face> {
     quiet: run.input?.on("quiet") ?? mentions(run.argv, "--quiet", "-q"),
     color: process.stderr.isTTY && !process.env["NO_COLOR"] && process.env["TERM"] !== "dumb",
     isTTY: isTerminal(),
+    ascii: isAscii(process.env),
     columns: process.stderr.columns || DEFAULT_COLUMNS,
     // Nobody listens any more: like a terminal that was closed.
-    onReaderGone: () => run.ended || stop(run, "SIGHUP"),
+    onReaderGone: () => run.ended || run.isService || stop(run, "SIGHUP"),
   });
   return run.face;
+}
+
+/** Whether the surroundings say that they can show nothing but ASCII; who says nothing is taken to show everything. */
+function isAscii(env: NodeJS.ProcessEnv): boolean {
+  const locale = env["LC_ALL"] || env["LC_CTYPE"] || env["LANG"] || "";
+  return env["TERM"] === "linux" || (locale !== "" && !/utf-?8/i.test(locale));
 }
 
 /** Whether standard error is a terminal with a person in front of it. */
@@ -176,9 +205,9 @@ function isEcho(signal: AbortSignal, thrown: unknown): boolean {
 function stop(run: Run, signal: StopSignal): void {
   const exit = SIGNAL_EXITS[signal];
   if (run.controller.signal.aborted) return leave(run, exit);
-  process.exitCode = exit;
+  process.exitCode = run.isService ? 0 : exit;
   run.controller.abort(new LuciError("E_INTERRUPTED", `Interrupted (${signal})`, { exit }));
-  leaveAfter(run, WIND_DOWN_MS[run.partials]);
+  leaveAfter(run, run.isService ? SERVICE_WIND_DOWN_MS : WIND_DOWN_MS[run.partials]);
 }
 
 /** However long the winding down takes: a run that was told to end ends. */
@@ -210,6 +239,8 @@ async function fail(run: Run, thrown: unknown): Promise<void> {
 
 async function close(run: Run): Promise<void> {
   try {
+    // A desk that will not close is nobody's loss: its process ends.
+    await run.desk?.close().catch(() => undefined);
     await run.face?.close();
   } catch (thrown) {
     // The face has told it: what was asked for did not reach its reader.

@@ -2,14 +2,13 @@
 
 import type { LuciError } from "../domain/errors.ts";
 import type { FileHow } from "../domain/plan.ts";
+import type { PartialsPolicy } from "../domain/settings.ts";
 import type { ManifestFile } from "../store/manifest.ts";
-import { Gate } from "../transfer/gate.ts";
-import { type Limiter, createLimiter } from "../transfer/limiter.ts";
-import { every } from "../platform/clock.ts";
-import { type ConnectionPool, createConnectionPool } from "../transfer/pool.ts";
+import type { Gate } from "../transfer/gate.ts";
 import type { Context } from "./context.ts";
 import type { FileNeed } from "./need.ts";
 import type { Sources } from "./sources.ts";
+import type { JobHandle, JobStart } from "./steering.ts";
 
 /** How often a file's progress is told. */
 export const PROGRESS_MS = 200;
@@ -18,20 +17,23 @@ export const PROGRESS_MS = 200;
 export interface CarryRun {
   readonly context: Context;
   readonly sources: Sources;
-  readonly limiter: Limiter;
-  readonly pool: ConnectionPool;
-  /** Shut while nothing may be fetched. */
-  readonly gate: Gate;
   readonly force: boolean;
   /** False with `--no-resume`. */
   readonly resume: boolean;
   readonly allowUnsafe: boolean;
   readonly wait: boolean;
+  /** Whether models that were installed are mended. */
+  readonly isRepair?: boolean;
+  /** How its job begins, where a run carries one model of somebody's queue. */
+  readonly job?: JobStart;
 }
 
 export interface CarryOptions {
   readonly model: string;
   readonly signal: AbortSignal;
+  readonly job: JobHandle;
+  /** Shut while the file may not be fetched. */
+  readonly gate: Gate;
 }
 
 export interface Carried {
@@ -59,19 +61,9 @@ export class CarryError extends Error {
   }
 }
 
-/** What a run is told by its caller: the rest follows from the settings. */
-export type CarryChoice = Pick<CarryRun, "sources" | "force" | "resume" | "allowUnsafe" | "wait">;
-
-/** Makes ready what the files of a run share, as the settings say. */
-export function openCarryRun(context: Context, choice: CarryChoice): CarryRun {
-  const { limitBytesPerSec, connections } = context.settings;
-  return {
-    ...choice,
-    context,
-    limiter: createLimiter(limitBytesPerSec),
-    pool: createConnectionPool({ fixed: connections, now: () => performance.now(), every }),
-    gate: new Gate(),
-  };
+/** What happens to unfinished files of a model that is stopped. */
+export function policyOf({ context }: CarryRun, job: JobHandle): PartialsPolicy {
+  return job.partials ?? context.settings.partials;
 }
 
 /** A file that is in place already: nothing is fetched, and the plan's authority counts. */

@@ -2,7 +2,10 @@
 
 import * as v from "valibot";
 import type { HasherChoice, PartialsPolicy } from "../domain/settings.ts";
-import { parseSize } from "../domain/size.ts";
+import { LuciError } from "../domain/errors.ts";
+import { type RateTimetable, readTimetable } from "../domain/rate-timetable.ts";
+import { checkUrl } from "../domain/safe-url.ts";
+import { parseDuration, parseSize } from "../domain/size.ts";
 
 interface Values {
   readonly models: string;
@@ -17,9 +20,16 @@ interface Values {
   readonly "stall-seconds": number;
   readonly catalog: string;
   readonly "hf-endpoint": string;
+  /** The `[limit]` table. */
+  readonly limit: RateTimetable;
+  readonly "hooks.ready": string;
+  readonly "hooks.webhook": string;
+  /** Milliseconds. */
+  readonly "hooks.timeout": number;
+  readonly history: boolean;
 }
 
-/** A setting's name: its key in config.toml. */
+/** A setting's name: its key in config.toml, behind a dot where it stands in a table. */
 export type SettingKey = keyof Values;
 
 /** The settings one layer gives. */
@@ -35,6 +45,9 @@ interface Rule<Value> {
 }
 
 const NO_LIMIT = ["0", "off", "none"];
+const ON: string[] = ["1", "true", "on", "yes"];
+const OFF: string[] = ["0", "false", "off", "no"];
+const LONGEST_HOOK_MS = 24 * 3_600_000;
 const DECIMAL = /^\d+(?:\.\d+)?$/;
 
 /** The rule of each setting. */
@@ -49,7 +62,15 @@ export const LAYER_SCHEMAS: { readonly [Key in SettingKey]: Rule<Values[Key]> } 
   "stall-seconds": number({ min: 0.1, max: 3600, whole: false }),
   catalog: folder("a file of the catalog's schema"),
   "hf-endpoint": endpoint(),
+  limit: timetable(),
+  "hooks.ready": command(),
+  "hooks.webhook": webhook(),
+  "hooks.timeout": duration(),
+  history: onOrOff(),
 };
+
+/** What is or may be a secret, and is never repeated in a message. */
+export const SECRET_KEYS: ReadonlySet<SettingKey> = new Set(["hf-endpoint", "hooks.webhook"]);
 
 /** Every key, in the order people are told. */
 export const KEYS = Object.keys(LAYER_SCHEMAS) as SettingKey[];
@@ -140,4 +161,72 @@ function endpoint(): Rule<string> {
     schema: { text: schema, toml: schema },
     allowed: "an http or https address without user name and query",
   };
+}
+
+/** Hours and rates. @throws LuciError E_CONFIG saying which range is wrong: the table is more than one value */
+function timetable(): Rule<RateTimetable> {
+  const rate = limitRate();
+  const toml = v.pipe(
+    v.record(v.string(), rate.schema.toml),
+    v.transform((table) => readTimetable(new Map(Object.entries(table)))),
+  );
+  const allowed = `a table of hours, like \`"09:00-18:00" = "2M"\`, each with ${rate.allowed}`;
+  return { schema: { text: v.never(), toml }, allowed };
+}
+
+function command(): Rule<string> {
+  const schema = v.pipe(v.string(), v.trim(), v.nonEmpty());
+  return { schema: { text: schema, toml: schema }, allowed: "a command for the shell" };
+}
+
+function webhook(): Rule<string> {
+  const schema = v.pipe(v.string(), v.trim(), v.check(isSafeUrl));
+  return {
+    schema: { text: schema, toml: schema },
+    allowed: "an https address, or an http one on this machine",
+  };
+}
+
+function isSafeUrl(text: string): boolean {
+  try {
+    return checkUrl(text).href !== "";
+  } catch (error) {
+    if (error instanceof LuciError) return false;
+    throw error;
+  }
+}
+
+function duration(): Rule<number> {
+  const schema = v.pipe(
+    v.string(),
+    v.rawTransform(({ dataset, addIssue, NEVER }) => {
+      const timeMs = durationOrZero(dataset.value);
+      if (timeMs >= 100 && timeMs <= LONGEST_HOOK_MS) return timeMs;
+      addIssue({ message: "not a time" });
+      return NEVER;
+    }),
+  );
+  return {
+    schema: { text: schema, toml: schema },
+    allowed: "a time like `30s`, `10m` or `2h`, a day at most",
+  };
+}
+
+function durationOrZero(typed: string): number {
+  try {
+    return parseDuration(typed);
+  } catch {
+    return 0;
+  }
+}
+
+function onOrOff(): Rule<boolean> {
+  const text = v.pipe(
+    v.string(),
+    v.trim(),
+    v.toLowerCase(),
+    v.picklist([...ON, ...OFF]),
+    v.transform((word) => ON.includes(word)),
+  );
+  return { schema: { text, toml: v.boolean() }, allowed: "`true` or `false` (as a variable `1` or `0`)" };
 }

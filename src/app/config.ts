@@ -6,7 +6,14 @@ import { TomlError, parse as parseToml } from "smol-toml";
 import * as v from "valibot";
 import { type ErrorCode, LuciError } from "../domain/errors.ts";
 import type { Settings } from "../domain/settings.ts";
-import { KEYS, type Layer, LAYER_SCHEMAS, type Place, type SettingKey } from "./config-schema.ts";
+import {
+  KEYS,
+  type Layer,
+  LAYER_SCHEMAS,
+  type Place,
+  SECRET_KEYS,
+  type SettingKey,
+} from "./config-schema.ts";
 import { findHubToken, type TokenDisk, type TokenSources } from "./hub-token.ts";
 
 /** Settings from flags, as typed. `dir` is the models folder. */
@@ -28,7 +35,19 @@ export interface SettingsSources extends Omit<TokenSources, "hubEndpoint"> {
   readonly network: boolean;
 }
 
-const FLAG_NAMES = ["dir", "partials", "jobs", "connections", "limit-rate", "retries", "hasher"] as const;
+const FLAG_NAMES = [
+  "dir",
+  "partials",
+  "jobs",
+  "connections",
+  "limit-rate",
+  "retries",
+  "hasher",
+  "on-ready",
+  "webhook",
+] as const;
+/** Flags that are not called as their setting is. */
+const FLAG_KEYS = { dir: "models", "on-ready": "hooks.ready", webhook: "hooks.webhook" } as const;
 const ENVIRONMENT: Readonly<Partial<Record<SettingKey, string>>> = {
   models: "LUCI_MODELS",
   partials: "LUCI_PARTIALS",
@@ -36,6 +55,7 @@ const ENVIRONMENT: Readonly<Partial<Record<SettingKey, string>>> = {
   "stall-seconds": "LUCI_STALL_SECONDS",
   catalog: "LUCI_CATALOG",
   "hf-endpoint": "HF_ENDPOINT",
+  history: "LUCI_HISTORY",
 };
 const DEFAULTS = {
   partials: "resume",
@@ -46,9 +66,13 @@ const DEFAULTS = {
   hasher: "auto",
   "stall-seconds": 30,
   "hf-endpoint": "https://huggingface.co",
+  "hooks.timeout": 600_000,
+  history: true,
 } as const satisfies Layer;
 const HOME_NAME = ".luciferai";
 const CONFIG_NAME = "config.toml";
+/** Tables of config.toml whose keys are settings of their own. */
+const TABLES = new Set(["hooks"]);
 
 /**
  * Loads and checks the settings of a run. Relative paths start at the working folder, those in
@@ -80,6 +104,14 @@ export async function loadSettings(sources: SettingsSources): Promise<Settings> 
     jobs: values.jobs,
     connections: values.connections,
     limitBytesPerSec: values["limit-rate"],
+    // Whoever says a rate for this run means this run.
+    limitTimetable: typed["limit-rate"] === undefined ? (config.limit ?? null) : null,
+    hooks: {
+      command: values["hooks.ready"] ?? null,
+      webhook: values["hooks.webhook"] ?? null,
+      limitMs: values["hooks.timeout"],
+    },
+    keepsHistory: values.history,
     retries: values.retries,
     hasher: values.hasher,
     stallMs: Math.round(values["stall-seconds"] * 1000),
@@ -95,11 +127,13 @@ export async function loadSettings(sources: SettingsSources): Promise<Settings> 
 function readFlags(flags: SettingsFlags): Layer {
   const raw = FLAG_NAMES.flatMap((flag): Raw[] => {
     const value = flags[flag];
-    return value === undefined
-      ? []
-      : [{ key: flag === "dir" ? "models" : flag, value, name: `\`--${flag}\`` }];
+    return value === undefined ? [] : [{ key: keyOfFlag(flag), value, name: `\`--${flag}\`` }];
   });
   return readLayer(raw, { place: "text", code: "E_USAGE" });
+}
+
+function keyOfFlag(flag: (typeof FLAG_NAMES)[number]): SettingKey {
+  return flag === "dir" || flag === "on-ready" || flag === "webhook" ? FLAG_KEYS[flag] : flag;
 }
 
 /** An empty variable counts as none. */
@@ -115,13 +149,22 @@ function readEnvironment(env: SettingsSources["env"]): Layer {
 async function readConfig(path: string, disk: ConfigDisk): Promise<Layer> {
   const text = await disk.readText(path);
   if (text === null) return {};
-  const raw = Object.entries(parseConfig(text, path)).map(([key, value]) => {
+  const raw = flatten(parseConfig(text, path)).map(([key, value]) => {
     if (isKey(key)) return { key, value, name: `\`${key}\` in ${path}` };
     throw new LuciError("E_CONFIG", `There is no setting \`${key}\`: ${path}`, {
       hint: `It may hold ${quoteAll(KEYS)}`,
     });
   });
   return readLayer(raw, { place: "toml", code: "E_CONFIG" });
+}
+
+/** `[hooks] ready` as `hooks.ready`. */
+function flatten(config: Readonly<Record<string, unknown>>): [key: string, value: unknown][] {
+  return Object.entries(config).flatMap(([key, value]): [string, unknown][] =>
+    TABLES.has(key) && typeof value === "object" && value !== null
+      ? Object.entries(value).map(([below, inner]) => [`${key}.${below}`, inner])
+      : [[key, value]],
+  );
 }
 
 function parseConfig(text: string, path: string): Readonly<Record<string, unknown>> {
@@ -148,8 +191,8 @@ function readLayer(raw: readonly Raw[], { place, code }: { place: Place; code: E
     const { schema, allowed } = LAYER_SCHEMAS[key];
     const parsed = v.safeParse(schema[place], value);
     if (parsed.success) return [key, parsed.output] as const;
-    // An address may carry a password: never repeat it.
-    const shown = key === "hf-endpoint" ? "not usable" : JSON.stringify(value);
+    // An address may carry a password or be a secret itself.
+    const shown = SECRET_KEYS.has(key) ? "not usable" : JSON.stringify(value);
     throw new LuciError(code, `${name} is ${shown}`, { hint: `Allowed: ${allowed}` });
   });
   // Each value has just been checked by the schema of its own key.

@@ -6,6 +6,7 @@ import type { Files } from "../platform/files.ts";
 import { nodeFiles } from "../platform/node-files.ts";
 import { type Http, createHttp } from "../platform/http.ts";
 import { type Catalog, loadCatalog } from "../sources/catalog.ts";
+import { Steering } from "./steering.ts";
 import { type Store, openStore } from "../store/store.ts";
 
 export interface Context {
@@ -15,6 +16,8 @@ export interface Context {
   readonly files: Files;
   readonly http: Http;
   readonly store: Store;
+  /** What runs, and how it can be steered. */
+  readonly steering: Steering;
   readonly version: string;
   /** The catalog with the user's own files over it, read on first use. @throws LuciError E_CONFIG */
   catalog(): Promise<Catalog>;
@@ -27,6 +30,8 @@ export interface ContextOptions {
   readonly version: string;
   /** The real disk unless given. */
   readonly files?: Files;
+  /** A steering of its own, as the settings say, unless given: for several runs in one process. */
+  readonly steering?: Steering;
 }
 
 const MAX_CATALOG_BYTES = 16 * 1024 * 1024;
@@ -38,6 +43,7 @@ export function createContext({
   signal,
   version,
   files = nodeFiles(),
+  steering,
 }: ContextOptions): Context {
   let catalog: Promise<Catalog> | null = null;
   const onRetry = ({ code, waitMs, message }: { code: string; waitMs: number; message: string }): void => {
@@ -56,6 +62,7 @@ export function createContext({
       retries: settings.retries,
       onRetry,
     }),
+    steering: steering ?? new Steering({ ...settings, pid: process.pid, emit }),
     store: openStore({ files, modelsFolder: settings.modelsFolder, hasher: settings.hasher }),
     catalog: () => (catalog ??= readCatalog(settings, files)),
   };

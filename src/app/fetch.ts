@@ -15,9 +15,11 @@ import {
   type Kept,
   PROGRESS_MS,
   emitDone,
+  policyOf,
   reuseFile,
 } from "./carry-run.ts";
 import { type FileNeed, isSmall } from "./need.ts";
+import type { JobHandle } from "./steering.ts";
 import { proveFile } from "./prove.ts";
 import { takeTurn } from "./turn.ts";
 
@@ -107,7 +109,7 @@ async function fetchClaimed(run: CarryRun, need: FileNeed, options: FetchOptions
   } catch (error) {
     throw new CarryError(
       toLuciError(error),
-      await letGo(run, partial, { error, file: file.path, sealing: state.sealing }),
+      await letGo(run, partial, { error, file: file.path, sealing: state.sealing, job: options.job }),
     );
   }
 }
@@ -147,18 +149,13 @@ async function transfer(run: CarryRun, { need, options, partial, state }: SealJo
   const { file } = need.placement;
   const source = sources[file.origin.kind];
   const event = { model: options.model, file: file.path };
-  let connections = 0;
-  const report = (): void => {
-    const { doneBytes, hashedBytes } = partial;
-    context.emit({ type: "file.progress", ...event, doneBytes, hashedBytes, connections });
-  };
-  const timer = setInterval(report, PROGRESS_MS);
+  const progress = tellProgress(run, { need, options, partial, state });
   try {
     await transferFile(file.path, partial, {
       http: context.http,
-      limiter: run.limiter,
-      pool: run.pool,
-      gate: run.gate,
+      limiter: options.job.limiter,
+      pool: context.steering.pool,
+      gate: options.gate,
       retries: context.settings.retries,
       signal: options.signal,
       locate: () => source.locate(file.origin, { signal: options.signal }),
@@ -170,39 +167,56 @@ async function transfer(run: CarryRun, { need, options, partial, state }: SealJo
       onBytes: (sizeBytes) => {
         state.fetchedBytes += sizeBytes;
       },
-      onConnections: (count) => {
-        connections = count;
-      },
-      onRetry: ({ attempt, waitMs, error }) =>
-        context.emit({
-          type: "file.retrying",
-          ...event,
-          attempt,
-          waitMs,
-          code: error.code,
-          message: error.message,
-        }),
+      onConnections: progress.onConnections,
+      onRetry: ({ attempt, waitMs, error: { code, message } }) =>
+        context.emit({ type: "file.retrying", ...event, attempt, waitMs, code, message }),
     });
   } catch (error) {
     options.signal.throwIfAborted();
     throw source.explain(toLuciError(error), file.origin);
   } finally {
-    clearInterval(timer);
-    report();
+    progress.stop();
   }
+}
+
+/** Tells how far a file is, again and again, and once more at the end. */
+function tellProgress(
+  { context }: CarryRun,
+  { need, options, partial }: SealJob,
+): { onConnections: (count: number) => void; stop: () => void } {
+  const event = { model: options.model, file: need.placement.file.path };
+  let connections = 0;
+  let told = "";
+  const tell = (): void => {
+    const { doneBytes, hashedBytes } = partial;
+    const now = `${doneBytes} ${hashedBytes} ${connections}`;
+    // A pause may last for days.
+    if (!options.gate.isOpen && now === told) return;
+    told = now;
+    context.emit({ type: "file.progress", ...event, doneBytes, hashedBytes, connections });
+  };
+  const timer = setInterval(tell, PROGRESS_MS);
+  const onConnections = (count: number): void => {
+    connections = count;
+  };
+  const stop = (): void => {
+    clearInterval(timer);
+    tell();
+  };
+  return { onConnections, stop };
 }
 
 /** Keeps or deletes what arrived, by the reason and the policy, and says which. */
 async function letGo(
   run: CarryRun,
   partial: StorePartial,
-  end: { error: unknown; file: string; sealing: boolean },
+  end: { error: unknown; file: string; sealing: boolean; job: JobHandle },
 ): Promise<Kept> {
   const { code } = toLuciError(end.error);
-  const interrupted = code === "E_INTERRUPTED";
+  const stopped = code === "E_INTERRUPTED" || code === "E_CANCELLED";
   // Whole, read, and judged wrong: no later run could make more of it.
   const worthless = end.sealing && ["E_DIGEST", "E_UNSAFE_FILE", "E_MALFORMED"].includes(code);
-  const dropped = worthless || (interrupted && run.context.settings.partials === "delete");
+  const dropped = worthless || (stopped && policyOf(run, end.job) === "delete");
   try {
     if (dropped) {
       await partial.discard();

@@ -4,12 +4,14 @@ import { LuciError, reportError, toLuciError } from "../domain/errors.ts";
 import type { Ref } from "../domain/ref.ts";
 import type { FailedModel, InstallResult, Receipt } from "../domain/results.ts";
 import type { Records } from "../store/manifest.ts";
-import { openCarryRun } from "./carry-run.ts";
+import type { CarryRun } from "./carry-run.ts";
 import type { Context } from "./context.ts";
 import { emitInterrupted } from "./interrupt.ts";
 import { recordsOf } from "./models.ts";
+import { tellReady } from "./ready.ts";
 import { type ModelNeed, assertRoom, describePlan, missingBytes, totalBytes } from "./need.ts";
 import { planTargets } from "./plan.ts";
+import type { JobStart } from "./steering.ts";
 import { type Sources, openSources } from "./sources.ts";
 import { expandRefs } from "./targets.ts";
 import { carryModels } from "./carry-models.ts";
@@ -25,6 +27,8 @@ export interface InstallOptions {
   readonly allowUnsafe: boolean;
   /** Wait for another luci that works on the same file. */
   readonly wait: boolean;
+  /** How the job begins, where one model is installed for somebody's queue. */
+  readonly job?: JobStart;
   confirm(question: {
     models: number;
     totalBytes: number;
@@ -58,8 +62,12 @@ export async function install(context: Context, options: InstallOptions): Promis
       return { ...result, fetchedBytes: 0, elapsedMs: elapsed(), dryRun };
     }
     await consent(context, planned.models, options);
-    const carried = await carryPlanned(context, planned.models, { options, sources, records, totals });
-    const installed = [...planned.already, ...carried.installed];
+    const [already, carried] = await Promise.all([
+      Promise.all(planned.already.map((receipt) => withHooks(context, receipt))),
+      carryPlanned(context, planned.models, { options, sources, records, totals }),
+    ]);
+    context.signal.throwIfAborted();
+    const installed = [...already, ...carried.installed];
     const fetchedBytes = carried.fetchedBytes;
     return {
       ...result,
@@ -97,6 +105,11 @@ async function consent(
   });
 }
 
+/** Whoever asked to be told is told, also of what was ready before. */
+async function withHooks(context: Context, receipt: Receipt): Promise<Receipt> {
+  return { ...receipt, hooks: await tellReady(context, receipt) };
+}
+
 interface Batch {
   readonly options: InstallOptions;
   readonly sources: Sources;
@@ -109,8 +122,8 @@ async function carryPlanned(
   models: readonly ModelNeed[],
   { options, sources, totals }: Batch,
 ): Promise<{ installed: Receipt[]; failed: FailedModel[]; fetchedBytes: number }> {
-  const { force, resume, allowUnsafe, wait } = options;
-  const run = openCarryRun(context, { sources, force, resume, allowUnsafe, wait });
+  const { force, resume, allowUnsafe, wait, job } = options;
+  const run: CarryRun = { context, sources, force, resume, allowUnsafe, wait, ...(job ? { job } : {}) };
   const runs = await carryModels(run, models);
   const installed = runs.flatMap((model) => (model.receipt ? [model.receipt] : []));
   if (context.signal.aborted) {

@@ -98,5 +98,6 @@ export function receiptOf(
     totalBytes: manifest.files.reduce((sum, file) => sum + file.sizeBytes, 0),
     fetchedBytes: done.fetchedBytes,
     already: done.already,
+    hooks: [],
   };
 }

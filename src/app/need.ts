@@ -147,6 +147,13 @@ export function missingBytes(model: ModelNeed): number {
     .reduce((sum, file) => sum + Math.max(0, (file.placement.file.sizeBytes ?? 0) - file.keptBytes), 0);
 }
 
+/** Bytes of a model's files that are here as a whole, as far as one sees. */
+export function presentBytes(model: ModelNeed): number {
+  return model.files
+    .filter((file) => file.state === "present" || file.state === "unproved")
+    .reduce((sum, file) => sum + (file.placement.file.sizeBytes ?? 0), 0);
+}
+
 /** Bytes of a whole model, as far as known. */
 export function totalBytes(model: ModelNeed): number {
   return model.plan.files.reduce((sum, file) => sum + (file.sizeBytes ?? 0), 0);

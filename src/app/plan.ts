@@ -13,6 +13,7 @@ import {
   manifestOfNeed,
   missingBytes,
   planOfManifest,
+  presentBytes,
   surveyPlan,
   totalBytes,
 } from "./need.ts";
@@ -168,14 +169,12 @@ function settled(context: Context, manifest: Manifest, need: ModelNeed): ModelNe
 }
 
 function emitPlan(context: Context, need: ModelNeed): void {
-  const total = totalBytes(need);
-  const present = total - missingBytes(need);
   context.emit({
     type: "plan.resolved",
     model: need.plan.name,
     files: need.files.length,
-    totalBytes: total,
-    presentBytes: present,
+    totalBytes: totalBytes(need),
+    presentBytes: presentBytes(need),
   });
 }
 

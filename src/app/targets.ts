@@ -3,6 +3,7 @@
 import { LuciError } from "../domain/errors.ts";
 import type { Plan } from "../domain/plan.ts";
 import { type Ref, type UrlRef, formatRef } from "../domain/ref.ts";
+import { withoutSecrets } from "../domain/safe-url.ts";
 import type { Catalog } from "../sources/catalog.ts";
 import type { CatalogModel } from "../sources/catalog-schema.ts";
 import type { Manifest } from "../store/manifest.ts";
@@ -69,6 +70,40 @@ function urlTarget(ref: UrlRef, sources: Sources): Target {
   };
 }
 
+/**
+ * The same models, each by a ref of its own that names it as the catalog does: fit for a queue.
+ * @throws LuciError E_NOT_FOUND for a name or tier that is not in the catalog, E_UNSAFE_URL for an address with a
+ *   secret in it: what is queued is stored and shown
+ */
+export function singleRefs(refs: readonly Ref[], catalog: Catalog): string[] {
+  const texts = refs.flatMap((ref): string[] => {
+    switch (ref.kind) {
+      case "name": {
+        const model = catalog.find(ref.name);
+        if (!model) throw unknownModel(ref.name, catalog);
+        return [model.name];
+      }
+      case "group":
+        return catalog.group(ref.group).map(({ name }) => name);
+      case "tier":
+        return tierOf(ref.tier, catalog).map(({ name }) => name);
+      case "huggingface":
+        return [formatRef(ref)];
+      case "url":
+        return [publicAddress(ref)];
+    }
+  });
+  return [...new Set(texts)];
+}
+
+function publicAddress(ref: UrlRef): string {
+  const text = formatRef(ref);
+  if (withoutSecrets(ref.url) === ref.url) return text;
+  throw new LuciError("E_UNSAFE_URL", "This address carries a password, token or signature", {
+    hint: "A queue is stored and shown: install it with `luci install`, which keeps no secrets",
+  });
+}
+
 function tierOf(tier: number, catalog: Catalog): CatalogModel[] {
   const models = catalog.tier(tier);
   if (models.length > 0) return models;
@@ -78,11 +113,15 @@ function tierOf(tier: number, catalog: Catalog): CatalogModel[] {
 }
 
 function unknownTarget(name: string, catalog: Catalog): Target {
+  const error = unknownModel(name, catalog);
+  return { label: name, ref: name, isCurrent: () => true, resolve: () => Promise.reject(error) };
+}
+
+function unknownModel(name: string, catalog: Catalog): LuciError {
   const suggestions = catalog.suggest(name);
   const hint =
     suggestions.length > 0
       ? `Did you mean ${suggestions.map((known) => `\`${known}\``).join(" or ")}?`
       : "`luci list --available` shows the catalog; other models are named hf:org/repo or by URL";
-  const error = new LuciError("E_NOT_FOUND", `There is no model named ${name} in the catalog`, { hint });
-  return { label: name, ref: name, isCurrent: () => true, resolve: () => Promise.reject(error) };
+  return new LuciError("E_NOT_FOUND", `There is no model named ${name} in the catalog`, { hint });
 }

@@ -8,7 +8,6 @@ import { auditFile, findStrangers } from "../store/audit.ts";
 import type { Manifest, ManifestFile, Records } from "../store/manifest.ts";
 import { runQueue } from "../transfer/queue.ts";
 import { carryModels } from "./carry-models.ts";
-import { openCarryRun } from "./carry-run.ts";
 import type { Context } from "./context.ts";
 import { emitInterrupted } from "./interrupt.ts";
 import { recordsOf, requireInstalled } from "./models.ts";
@@ -165,9 +164,8 @@ async function repair(
   }
   await assertRoom(context, models);
   const sources = openSources(context, { allowUnsafe: true, sha256: null, refs: [] });
-  const care = { force: false, resume: true, allowUnsafe: true, wait: true };
-  const run = openCarryRun(context, { ...care, sources });
-  const runs = await carryModels(run, models);
+  const care = { force: false, resume: true, allowUnsafe: true, wait: true, isRepair: true };
+  const runs = await carryModels({ ...care, context, sources }, models);
   if (context.signal.aborted) {
     const doneModels = runs.filter((model) => model.receipt).length;
     emitInterrupted(context, {

@@ -71,7 +71,8 @@ function scan(tokens: readonly string[], definition: Definition): Scanned {
       words.push(...queue);
       break;
     }
-    if (!isFlag(token)) words.push(token);
+    // No flag is a digit: `priority mistral -5` is a number.
+    if (!isFlag(token) || /^-\d/u.test(token)) words.push(token);
     else if (token.startsWith("--")) flags.set(...readLong(token, queue, definition));
     else for (const letter of token.slice(1)) flags.set(...readShort(letter, definition));
   }

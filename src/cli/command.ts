@@ -57,6 +57,8 @@ export interface Command {
   readonly examples: readonly Example[];
   /** Whether it may fetch: only then is the hub's token looked for. */
   readonly network: boolean;
+  /** Runs until it is told to stop: that is its proper end, and no failure. */
+  readonly isService?: boolean;
   run(input: Input, front: Front): Promise<Outcome>;
 }
 

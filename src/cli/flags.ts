@@ -27,6 +27,15 @@ export const HASHER_FLAGS = {
   },
 } as const satisfies ArgsDef;
 
+/** On every command that makes models ready. */
+export const HOOK_FLAGS = {
+  "on-ready": {
+    type: "string",
+    valueHint: "command",
+    description: "Run this when a model is ready (LUCI_MODEL, LUCI_PATH, LUCI_REF)",
+  },
+} as const satisfies ArgsDef;
+
 /** Flags that become settings, over environment and config.toml. */
 export const SETTING_FLAGS = [
   "dir",
@@ -36,6 +45,8 @@ export const SETTING_FLAGS = [
   "limit-rate",
   "retries",
   "hasher",
+  "on-ready",
+  "webhook",
 ] as const;
 
 /** Flags that may stand before the command's name and take a value. */

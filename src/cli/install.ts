@@ -6,7 +6,8 @@ import type { Ref } from "../domain/ref.ts";
 import type { InstallResult } from "../domain/results.ts";
 import { formatBytes } from "../domain/size.ts";
 import type { Command, Front, Input, Outcome } from "./command.ts";
-import { COMMON_FLAGS, FOLDER_FLAGS, HASHER_FLAGS } from "./flags.ts";
+import { COMMON_FLAGS, FOLDER_FLAGS, HASHER_FLAGS, HOOK_FLAGS } from "./flags.ts";
+import { readPriority } from "./priority.ts";
 
 type Confirm = Parameters<typeof install>[1]["confirm"];
 
@@ -35,6 +36,12 @@ export const installCommand: Command = {
     force: { type: "boolean", description: "Fetch again what is already installed" },
     "dry-run": { type: "boolean", description: "Show what would be done, change nothing" },
     yes: { type: "boolean", alias: "y", description: "Do not ask before a group of models" },
+    detach: { type: "boolean", description: "Hand it to `luci serve` and end" },
+    priority: {
+      type: "string",
+      valueHint: "high|normal|low",
+      description: "What goes first (default: normal)",
+    },
     sha256: { type: "string", valueHint: "hex", description: "The SHA-256 the file must have" },
     "allow-unsafe": { type: "boolean", description: "Also take files that can run code when loaded" },
     wait: { type: "boolean", default: true, description: "Give up at once where another luci is at work" },
@@ -50,6 +57,7 @@ export const installCommand: Command = {
       description: "Bytes per second for everything together",
     },
     retries: { type: "string", valueHint: "0-100", description: "Attempts after a failed one (default: 3)" },
+    ...HOOK_FLAGS,
     ...HASHER_FLAGS,
     ...FOLDER_FLAGS,
     ...COMMON_FLAGS,
@@ -65,6 +73,8 @@ export const installCommand: Command = {
     ["luci install hf:Qwen/Qwen2.5-0.5B-Instruct-GGUF:Q4_K_M", "one quantisation of a repository"],
     ["luci install hf:Qwen/Qwen3-4B", "a whole repository"],
     ["luci install https://example.org/x.gguf --sha256 HEX", "any address, checked"],
+    ["luci install mistral --detach", "let a running `luci serve` do it"],
+    ["luci install mistral --on-ready 'systemctl restart chat'", "tell somebody when it is ready"],
     ["luci install all models --dry-run", "only show what it would take"],
   ],
   network: true,
@@ -91,6 +101,13 @@ async function run(input: Input, front: Front): Promise<Outcome> {
       { hint },
     );
   }
+  const typed = input.text("priority");
+  const priority = typed === null ? null : readPriority(typed);
+  if (input.on("detach")) {
+    const names = `\`${input.words.join(" ")}\``;
+    if (asks && !(await front.ask(`Queue everything that ${names} stands for?`))) throw saidNo();
+    return (await import("./detach.ts")).detach(input, front, { sha256, priority });
+  }
   const result = await installModels(context, {
     refs,
     force: input.on("force"),
@@ -99,6 +116,7 @@ async function run(input: Input, front: Front): Promise<Outcome> {
     sha256,
     allowUnsafe: input.on("allow-unsafe"),
     wait: input.on("wait"),
+    ...(priority === null ? {} : { job: { priority } }),
     confirm: asks ? confirmWith(front) : async () => true,
   });
   return { result, error: errorOf(result) };
@@ -108,6 +126,12 @@ function readSha256(text: string | null): string | null {
   if (text === null || SHA256.test(text)) return text?.toLowerCase() ?? null;
   throw new LuciError("E_USAGE", "`--sha256` takes 64 hexadecimal digits", {
     hint: "`sha256sum FILE` prints them",
+  });
+}
+
+function saidNo(): LuciError {
+  return new LuciError("E_USAGE", "Nothing was queued: you said no", {
+    hint: "Name fewer models, or add --yes",
   });
 }
 
@@ -133,5 +157,7 @@ function errorOf({ failed, totalModels }: InstallResult): ErrorReport | null {
   const [first] = failed;
   if (first === undefined) return null;
   if (totalModels === 1) return first.error;
+  if (failed.every(({ error }) => error.code === "E_CANCELLED"))
+    return reportError(new LuciError("E_CANCELLED", `${failed.length} of ${totalModels} models cancelled`));
   return reportError(new LuciError("E_SOME_FAILED", `${failed.length} of ${totalModels} models failed`));
 }

@@ -60,6 +60,11 @@ export const ERROR_TABLE = {
     retryable: false,
     hint: "If your network inspects TLS, name its certificate in NODE_EXTRA_CA_CERTS",
   },
+  E_TIMEOUT: {
+    exit: 5,
+    retryable: false,
+    hint: "Wait longer with --timeout, or see with `luci ps` what is on its way",
+  },
   E_PROXY: { exit: 5, retryable: false, hint: "Check HTTPS_PROXY, HTTP_PROXY and NO_PROXY" },
   E_AUTH: { exit: 6, retryable: false, hint: "Set HF_TOKEN to a token that may read this repository" },
   E_GATED: { exit: 6, retryable: false, hint: "Accept the model's terms on its page, then set HF_TOKEN" },
@@ -93,6 +98,7 @@ export const ERROR_TABLE = {
     retryable: false,
     hint: "The source sent something that is not what it claims to be",
   },
+  E_CANCELLED: { exit: 130, retryable: false, hint: "Run the same command again to continue" },
   E_INTERRUPTED: { exit: 130, retryable: false, hint: "Run the same command again to continue" },
 } as const satisfies Record<string, ErrorRow>;
 

@@ -2,6 +2,7 @@
 
 import type { ErrorReport } from "./errors.ts";
 import type { Finding } from "./finding.ts";
+import type { Job, JobState } from "./job.ts";
 import type { Authority, FileHow } from "./plan.ts";
 import type { CommandResult } from "./results.ts";
 
@@ -72,6 +73,44 @@ export type LuciEventBody =
       readonly file: string;
       readonly keptBytes: number;
     }
+  | {
+      /** A model on its way: from now on it is a job, and can be steered. */
+      readonly type: "model.queued";
+      readonly model: string;
+      /** The job's; no other job of this machine has it. */
+      readonly id: string;
+      readonly ref: string;
+      readonly files: number;
+      /** Null while the size of a file is not known. */
+      readonly totalBytes: number | null;
+      /** Bytes of whole files that are in place already. */
+      readonly presentBytes: number;
+      readonly priority: number;
+      readonly limitBytesPerSec: number | null;
+    }
+  | { readonly type: "model.paused"; readonly model: string }
+  | { readonly type: "model.resumed"; readonly model: string }
+  | {
+      /** Its priority or its own speed limit is another one now. */
+      readonly type: "model.steered";
+      readonly model: string;
+      readonly priority: number;
+      readonly limitBytesPerSec: number | null;
+    }
+  | {
+      /** Given up on somebody's word: what became of its bytes. */
+      readonly type: "model.cancelled";
+      readonly model: string;
+      readonly keptBytes: number;
+    }
+  | {
+      /** A download of a daemon's queue was added, or is in another state now. */
+      readonly type: "download.changed";
+      readonly id: string;
+      readonly ref: string;
+      readonly model: string;
+      readonly state: JobState;
+    }
   | { readonly type: "model.ready"; readonly model: string; readonly path: string }
   | { readonly type: "model.failed"; readonly model: string; readonly error: ErrorReport }
   | { readonly type: "finding"; readonly finding: Finding }
@@ -81,6 +120,15 @@ export type LuciEventBody =
       readonly model?: string;
       readonly message: string;
     }
+  /** The speed limit of everything together is another one now. */
+  | {
+      readonly type: "run.limited";
+      readonly limitBytesPerSec: number | null;
+      /** Only there when it was the hour and nobody's word. */
+      readonly by?: "timetable";
+    }
+  /** What other processes are at, as `ps --watch` sees it. */
+  | { readonly type: "jobs"; readonly jobs: readonly Job[] }
   | {
       readonly type: "interrupted";
       /** What was going on: files were arriving, or installed ones were being read. */

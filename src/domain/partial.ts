@@ -28,6 +28,8 @@ export interface Partial {
   restart(reason: string): Promise<void>;
   /** The file is whole at this size: for sources that do not announce one. */
   end(sizeBytes: number): void;
+  /** Makes all that is written durable. @throws LuciError E_NO_SPACE, E_IO, E_PERMISSION */
+  checkpoint(): Promise<void>;
   /**
    * Waits until the hash has read all that is written and reports pieces that must be fetched again
    * by adding them to `missing()`. Resolves at once when something is missing already.

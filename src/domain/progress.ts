@@ -12,16 +12,8 @@ import {
   settle,
 } from "./file-progress.ts";
 import { isDamage } from "./finding.ts";
+import { forgetFiles, type Models, reduceModels, stepModel } from "./model-progress.ts";
 import { observe, type SpeedWindow, speedAt } from "./speed.ts";
-
-export interface ModelProgress {
-  readonly model: string;
-  readonly files: number;
-  readonly totalBytes: number;
-  /** Bytes of whole files that were in place before anything was fetched. */
-  readonly presentBytes: number;
-  readonly state: "working" | "ready" | "failed";
-}
 
 /** All plans together. */
 export interface OverallProgress {
@@ -41,7 +33,7 @@ export interface ProgressState {
   readonly files: ReadonlyMap<string, FileProgress>;
   /** Bytes of the forgotten ones that were carried. */
   readonly forgottenBytes: number;
-  readonly models: ReadonlyMap<string, ModelProgress>;
+  readonly models: Models;
   readonly overall: OverallProgress;
   /** Bytes brought here since the run began; a restart does not take any back. */
   readonly movedBytes: number;
@@ -75,6 +67,8 @@ export function fileKey(of: { readonly model: string; readonly file: string }): 
 
 /** A thousand small files must not make every event a walk over a thousand. */
 const MOST_FILES = 64;
+/** Nothing at all came for this long: a pause of everything. */
+const IDLE_MS = 1_000;
 
 function forgetSettled(state: ProgressState): ProgressState {
   if (state.files.size <= MOST_FILES) return state;
@@ -84,6 +78,10 @@ function forgetSettled(state: ProgressState): ProgressState {
     ...state,
     files: new Map(entries.filter(([, file]) => !isSettled(file))),
     forgottenBytes: state.forgottenBytes + sum(settled, ([, file]) => file.doneBytes),
+    models: forgetFiles(
+      state.models,
+      settled.map(([, file]) => file),
+    ),
   };
 }
 
@@ -95,16 +93,40 @@ export function reduceProgress(before: ProgressState, event: LuciEvent): Progres
 function reduceOne(state: ProgressState, event: LuciEvent): ProgressState {
   const atMs = Math.max(state.atMs, event.atMs);
   const models = reduceModels(state.models, event);
-  if (!("file" in event)) return progressAt({ ...state, models, files: endFiles(state.files, event) }, atMs);
+  if (!("file" in event))
+    return progressAt(resume({ ...state, models, files: endFiles(state.files, event) }, event), atMs);
   const key = fileKey(event);
   const before = state.files.get(key);
   const after = reduceFile(before, event, atMs);
-  const movedBytes = state.movedBytes + broughtBytes(event, { before, after });
+  const brought = broughtBytes(event, { before, after });
+  const movedBytes = state.movedBytes + brought;
   const window = after.carried ? observe(state.window, { atMs, bytes: movedBytes }) : state.window;
+  const isDoneNow = after.state === "done" && before?.state !== "done";
+  const step = { atMs, startedAtMs: after.startedAtMs, movedBytes: brought, isDoneNow };
   return progressAt(
-    { ...state, models, movedBytes, window, files: new Map(state.files).set(key, after) },
+    {
+      ...state,
+      models: stepModel(models, event.model, step),
+      movedBytes,
+      window,
+      files: new Map(state.files).set(key, after),
+    },
     atMs,
   );
+}
+
+/** After a pause speeds are measured anew: the time in between says nothing. */
+function resume(state: ProgressState, event: LuciEvent): ProgressState {
+  if (event.type !== "model.resumed") return state;
+  const { atMs } = event;
+  const files = [...state.files].map(([key, file]): [string, FileProgress] =>
+    file.model !== event.model || isSettled(file)
+      ? [key, file]
+      : [key, { ...file, window: [{ atMs, bytes: file.doneBytes }] }],
+  );
+  const isIdle = atMs - (state.window.at(-1)?.atMs ?? 0) > IDLE_MS;
+  const window = isIdle ? [{ atMs, bytes: state.movedBytes }] : state.window;
+  return { ...state, files: new Map(files), window };
 }
 
 /** The same state seen at a later moment: speeds sink and ETAs grow while no event comes. */
@@ -112,17 +134,6 @@ export function progressAt(state: ProgressState, atMs: number): ProgressState {
   const files = new Map([...state.files].map(([key, file]) => [key, ageFile(file, atMs)]));
   const aged = { ...state, atMs, files };
   return { ...aged, overall: overallOf(aged) };
-}
-
-function reduceModels(models: ProgressState["models"], event: LuciEvent): ProgressState["models"] {
-  if (event.type === "plan.resolved") {
-    const { model, files, totalBytes, presentBytes } = event;
-    return new Map(models).set(model, { model, files, totalBytes, presentBytes, state: "working" });
-  }
-  if (event.type !== "model.ready" && event.type !== "model.failed") return models;
-  const state = event.type === "model.ready" ? "ready" : "failed";
-  const known = models.get(event.model) ?? { model: event.model, files: 0, totalBytes: 0, presentBytes: 0 };
-  return new Map(models).set(event.model, { ...known, state });
 }
 
 /** What is said of a whole model, or found by an audit, settles the files nobody spoke of since. */
@@ -137,16 +148,18 @@ function endFiles(files: ProgressState["files"], event: LuciEvent): ProgressStat
 
 interface Ending {
   readonly concerns: (file: FileProgress) => boolean;
-  readonly as: "done" | "failed";
+  readonly as: "done" | "failed" | "cancelled";
 }
 
+const ENDINGS: Partial<Record<LuciEvent["type"], Ending["as"]>> = {
+  "model.ready": "done",
+  "model.failed": "failed",
+  "model.cancelled": "cancelled",
+};
+
 function endingOf(event: LuciEvent): Ending | null {
-  if (event.type === "model.ready" || event.type === "model.failed") {
-    return {
-      concerns: (file) => file.model === event.model,
-      as: event.type === "model.ready" ? "done" : "failed",
-    };
-  }
+  const as = ENDINGS[event.type];
+  if (as && "model" in event) return { concerns: (file) => file.model === event.model, as };
   if (event.type !== "finding") return null;
   const { finding } = event;
   // A finding names the file from the models folder, a file event from inside the model.
@@ -186,7 +199,7 @@ function overallOf(state: ProgressState): OverallProgress {
     presentBytes,
     doneBytes,
     doneModels: models.filter((model) => model.state === "ready").length,
-    failedModels: models.filter((model) => model.state === "failed").length,
+    failedModels: models.filter((model) => model.state === "failed" || model.state === "cancelled").length,
     totalModels: models.length,
     bytesPerSec,
     etaMs: etaOf(totalBytes - doneBytes, bytesPerSec),

@@ -2,7 +2,10 @@
 
 import type { ErrorReport } from "./errors.ts";
 import type { Finding } from "./finding.ts";
+import type { HistoryClearResult, HistoryResult, UsageHistoryResult } from "./history.ts";
+import type { Job } from "./job.ts";
 import type { Authority, Digest, FileHow } from "./plan.ts";
+import type { HookOutcome, WaitResult } from "./ready.ts";
 
 /** One file of an installed model. `path` is absolute. */
 export interface ReceiptFile {
@@ -26,6 +29,8 @@ export interface Receipt {
   readonly fetchedBytes: number;
   /** True when nothing had to be done. */
   readonly already: boolean;
+  /** Who was told that it is ready. */
+  readonly hooks: readonly HookOutcome[];
 }
 
 export interface FailedModel {
@@ -183,6 +188,41 @@ export interface DemoResult {
   readonly elapsedMs: number;
 }
 
+/** What every luci of this user is at. */
+export interface PsResult {
+  readonly command: "ps";
+  readonly jobs: readonly Job[];
+  /** Last words of `--watch`: the table has been shown. */
+  readonly watched: boolean;
+}
+
+/** Jobs of other processes, as they are after somebody steered them. */
+export interface SteerResult {
+  readonly command: "pause" | "resume" | "cancel" | "limit" | "priority";
+  readonly jobs: readonly Job[];
+  /** `limit` without a name: the processes whose limit was set. */
+  readonly runs: readonly { readonly pid: number; readonly limitBytesPerSec: number | null }[];
+}
+
+/** A daemon that was told to end, or what it printed instead of running. */
+export interface ServeResult {
+  readonly command: "serve";
+  /** What was asked for: the token, or a service's definition. */
+  readonly text: string | null;
+  /** Where it listened; null when it did not. */
+  readonly url: string | null;
+  /** Downloads that go on when it is started again. */
+  readonly openDownloads: number;
+}
+
+/** Downloads that were handed to a daemon. */
+export interface DetachResult {
+  readonly command: "detach";
+  readonly downloads: readonly Job[];
+  /** The daemon's. */
+  readonly pid: number;
+}
+
 /** What a command ends with. */
 export type CommandResult =
   | InstallResult
@@ -193,5 +233,13 @@ export type CommandResult =
   | InfoResult
   | PathResult
   | RemoveResult
+  | PsResult
+  | SteerResult
+  | ServeResult
+  | DetachResult
+  | WaitResult
+  | HistoryResult
+  | HistoryClearResult
+  | UsageHistoryResult
   | VersionResult
   | DemoResult;

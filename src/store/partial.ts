@@ -3,7 +3,7 @@
 
 import { LuciError, toLuciError } from "../domain/errors.ts";
 import type { Partial } from "../domain/partial.ts";
-import type { PlanFile, Validator } from "../domain/plan.ts";
+import type { Validator } from "../domain/plan.ts";
 import {
   type Range,
   addRange,
@@ -19,21 +19,12 @@ import { type Digests, FrontierHash } from "./frontier-hash.ts";
 import { type Believed, believeJournal, readJournal } from "./journal.ts";
 import { journalPath } from "./layout.ts";
 import { type Claim, unclaimPartial } from "./partial-claim.ts";
+import type { PartialOptions } from "./partial-options.ts";
 import type { Store } from "./store.ts";
 import { compareVersion } from "./version.ts";
 
 /** What a full disk gets back for the journal's sake. */
 const ROOM_BYTES = 1024 * 1024;
-
-export interface PartialOptions {
-  readonly file: PlanFile;
-  /** For people: "model · file". */
-  readonly label: string;
-  /** Forget what an earlier run left. */
-  readonly fresh: boolean;
-  /** Said once when the partial starts again from nothing, with the reason. */
-  onRestart(reason: string): void;
-}
 
 export class StorePartial implements Partial {
   readonly #store: Store;
@@ -143,6 +134,10 @@ export class StorePartial implements Partial {
   end(sizeBytes: number): void {
     this.#sizeBytes = sizeBytes;
     this.#advanceHash();
+  }
+
+  async checkpoint(): Promise<void> {
+    await this.#checkpointer.all();
   }
 
   async settle(signal: AbortSignal): Promise<void> {

@@ -136,6 +136,11 @@ function accept(
   options.onAccepted({ ranges, answer });
 }
 
+/** Only this E_CHANGED is worth another try; a source that contradicts the plan is not. */
+export function isOtherVersion(error: LuciError): boolean {
+  return error.code === "E_CHANGED" && error.retryable;
+}
+
 function endedEarly(file: string): LuciError {
   return new LuciError("E_NETWORK", `${file}: the connection ended before all bytes had arrived`);
 }

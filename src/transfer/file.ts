@@ -7,21 +7,17 @@ import type { Located } from "../domain/plan.ts";
 import { decide } from "../domain/retry.ts";
 import { sleep } from "../platform/clock.ts";
 import type { Answer } from "../platform/http-answer.ts";
-import { runAttempt } from "./attempt.ts";
+import { isOtherVersion, runAttempt } from "./attempt.ts";
 import type { Seat } from "./pool.ts";
+import { watchRequest } from "./request-watch.ts";
 import { Route } from "./route.ts";
 import { type Span, SpanBoard } from "./spans.ts";
 import type { TransferOptions } from "./transfer-options.ts";
 
 /** Failures in a row are forgotten once this much more is there; bytes that come again are no progress. */
 const PROGRESS_BYTES = 1024 * 1024;
-/** How often an idle connection looks whether somebody needs help. */
+/** How often an idle connection looks for work. */
 const LOOK_MS = 250;
-
-/** Only this E_CHANGED is worth another try; a source that contradicts the plan is not. */
-export function isOtherVersion(error: LuciError): boolean {
-  return error.code === "E_CHANGED" && error.retryable;
-}
 
 /** One pass over what is missing, with as many connections as the pool grants. */
 export class FileTransfer {
@@ -88,7 +84,7 @@ export class FileTransfer {
   /** One connection's life: span after span, until there is none left or its place is needed elsewhere. */
   async #work(): Promise<void> {
     try {
-      for (let failures = 0; this.#workers.size <= (this.#seat?.share() ?? 1);) {
+      for (let failures = 0; this.#mayStay();) {
         const span = await this.#next();
         if (span === undefined) break;
         failures = await this.#fetch(span, failures);
@@ -100,10 +96,15 @@ export class FileTransfer {
     if (this.#board.isDone) this.#end.abort();
   }
 
+  /** Behind a shut gate nobody leaves: the last one there sees to what has come. */
+  #mayStay(): boolean {
+    return !this.#options.gate.isOpen || this.#workers.size <= (this.#seat?.share() ?? 1);
+  }
+
   /** The next span; null for "all of it, without a range"; undefined when there is nothing more to do. */
   async #next(): Promise<Span | null | undefined> {
     while (!this.#untilEnd.aborted) {
-      await this.#options.gate.pass(this.#untilEnd).catch(() => undefined);
+      await this.#pass();
       if (this.#untilEnd.aborted) return undefined;
       if (this.#mode === "whole") return this.#takeWhole();
       const mostBytes = this.#options.limiter.requestBytes;
@@ -115,6 +116,15 @@ export class FileTransfer {
       await sleep(LOOK_MS, this.#untilEnd).catch(() => undefined);
     }
     return undefined;
+  }
+
+  /** Waits while nothing may be fetched; whatever may come meanwhile, what is here is kept. */
+  async #pass(): Promise<void> {
+    if (this.#options.gate.isOpen) return;
+    this.#seat?.rest();
+    if (this.#open === 0) await this.#partial.checkpoint();
+    await this.#options.gate.pass(this.#untilEnd).catch(() => undefined);
+    if (!this.#untilEnd.aborted) this.#seat?.back();
   }
 
   #takeWhole(): null | undefined {
@@ -153,15 +163,21 @@ export class FileTransfer {
     const giveUp = new AbortController();
     // Somebody else has the rest of this span, or nobody shall have it now.
     const letGo = new LuciError("E_STALLED", `${this.#file}: the rest is not asked for here`);
-    const stopListening = this.#options.gate.onShut(() => giveUp.abort(letGo));
+    const watch = watchRequest(this.#options, {
+      // A server that sends the whole file is slowed down by reading it slowly.
+      restBytes: () => (span && this.#mode !== "whole" ? span.endBytes - span.positionBytes : 0),
+      giveUp: () => giveUp.abort(letGo),
+    });
     this.#count(1);
     try {
+      // Either may have changed while the address was looked for.
+      if (!watch.isWanted()) return;
       await this.#ask(located, { span, giveUp, letGo });
     } catch (error) {
       // What came before is written, and that is all.
       if (error !== letGo) throw error;
     } finally {
-      stopListening();
+      watch.stop();
       this.#count(-1);
     }
   }

@@ -43,6 +43,10 @@ export interface Seat {
   opened(change: 1 | -1): void;
   /** The server answered 429 or 503, or cut the connection. */
   pushedBack(): void;
+  /** The file asks for nothing now: its share is the others'. */
+  rest(): void;
+  /** It does again. */
+  back(): void;
   leave(): void;
 }
 
@@ -85,8 +89,19 @@ class HostPool {
   }
 
   join(onRoom: () => void): Seat {
-    this.#seats.push(onRoom);
-    this.#watch();
+    const sit = (): void => {
+      if (this.#seats.includes(onRoom)) return;
+      this.#seats.push(onRoom);
+      this.#watch();
+    };
+    const stand = (): void => {
+      const index = this.#seats.indexOf(onRoom);
+      if (index < 0) return;
+      this.#seats.splice(index, 1);
+      if (this.#seats.length === 0) this.#rest();
+      else this.#tell();
+    };
+    sit();
     return {
       share: () => this.#shareOf(this.#seats.indexOf(onRoom)),
       moved: (sizeBytes) => {
@@ -99,15 +114,17 @@ class HostPool {
         this.#open += change;
       },
       pushedBack: () => this.#pushedBack(),
-      leave: () => {
-        this.#seats.splice(this.#seats.indexOf(onRoom), 1);
-        if (this.#seats.length === 0) this.#rest();
-        else this.#tell();
+      rest: stand,
+      back: () => {
+        sit();
+        onRoom();
       },
+      leave: stand,
     };
   }
 
   #shareOf(index: number): number {
+    if (index < 0) return 1;
     const { fixed } = this.#options;
     const seats = this.#seats.length;
     if (fixed !== null) return Math.min(fixed, Math.max(1, Math.floor(MOST_CONNECTIONS / seats)));

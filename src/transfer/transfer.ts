@@ -2,7 +2,8 @@
 
 import { LuciError } from "../domain/errors.ts";
 import type { Partial } from "../domain/partial.ts";
-import { FileTransfer, isOtherVersion } from "./file.ts";
+import { isOtherVersion } from "./attempt.ts";
+import { FileTransfer } from "./file.ts";
 import type { TransferOptions } from "./transfer-options.ts";
 
 /**

@@ -64,13 +64,14 @@ export function barRows(state: ProgressState, { columns, rows, paint }: Picture)
 }
 
 function fileRow(file: FileProgress, state: ProgressState): Row {
-  const { pace, waits } = paceOf(file, state.atMs);
+  const isPaused = state.models.get(file.model)?.job?.isPaused ?? false;
+  const { pace, waits } = isPaused ? { pace: "paused", waits: true } : paceOf(file, state.atMs);
   return {
     name: labelOf(file, state),
     reachedBytes: file.state === "verifying" ? file.hashedBytes : file.doneBytes,
     sizeBytes: file.sizeBytes,
     pace,
-    left: file.etaMs === null ? "" : formatRemaining(file.etaMs),
+    left: file.etaMs === null || isPaused ? "" : formatRemaining(file.etaMs),
     waits,
   };
 }

@@ -51,6 +51,7 @@ export function createBars(options: BarsOptions): Display {
       if ("file" in event) scene.play();
     },
     say,
+    table: scene.table,
     pause: () => scene.hide(true),
     resume: () => scene.hide(false),
     stop: () => scene.hide(true),
@@ -91,6 +92,9 @@ function createScene({ paint, ticker = REAL_TIME, ...place }: BarsOptions) {
   return {
     clear: canvas.clear,
     columns: () => canvas.size().columns,
+    table: (lines: readonly string[]) => {
+      if (!hidden) canvas.draw(lines.slice(0, canvas.size().rows));
+    },
     draw,
     hide,
     look(next: ProgressState) {

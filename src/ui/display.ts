@@ -8,6 +8,8 @@ export interface Display {
   show(event: LuciEvent, state: ProgressState): void;
   /** Prints text that stays, one or more whole lines, never into what is drawn. */
   readonly say: (text: string) => void;
+  /** Shows lines in the place of the last ones; null where nothing can be redrawn. */
+  readonly table: ((lines: readonly string[]) => void) | null;
   /** Leaves the terminal to somebody else until `resume`. */
   pause(): void;
   resume(): void;
@@ -17,5 +19,5 @@ export interface Display {
 
 /** Shows no progress at all. */
 export function createSilence(write: (text: string) => void): Display {
-  return { show() {}, say: (text) => write(`${text}\n`), pause() {}, resume() {}, stop() {} };
+  return { show() {}, table: null, say: (text) => write(`${text}\n`), pause() {}, resume() {}, stop() {} };
 }

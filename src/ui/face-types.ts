@@ -18,6 +18,8 @@ export interface FaceOptions {
   readonly color: boolean;
   /** Standard error is a terminal that may be redrawn (and this is no CI). */
   readonly isTTY: boolean;
+  /** Only ASCII can be shown: pictures made of characters are drawn with that. */
+  readonly ascii?: boolean;
   /** Width where a stream does not know its own. */
   readonly columns: number;
   /** Called once when the reader of standard output has gone (`luci … | head`): time for a quiet end. */

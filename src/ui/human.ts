@@ -3,6 +3,7 @@
 import type { ErrorReport } from "../domain/errors.ts";
 import type { LuciEvent } from "../domain/events.ts";
 import { NO_PROGRESS, reduceProgress } from "../domain/progress.ts";
+import type { Job } from "../domain/job.ts";
 import type { CommandResult } from "../domain/results.ts";
 import { escapeText } from "../domain/text.ts";
 import { createBars } from "./bars.ts";
@@ -14,6 +15,7 @@ import type { Output } from "./output.ts";
 import { confirm } from "./prompt.ts";
 import { cleanupLines } from "./render-disk.ts";
 import { renderError } from "./render-error.ts";
+import { steeringSentence, watchLines } from "./render-jobs.ts";
 import { renderInterrupted } from "./render-interrupt.ts";
 import { renderResult } from "./render-result.ts";
 import { createPaint, type Style } from "./style.ts";
@@ -46,12 +48,20 @@ export function createHuman(options: HumanOptions): Human {
     for (const line of words.summary) messages.log(line);
     for (const report of reportsIn(result)) told.add(keyOf(report));
   };
+  const showJobs = (jobs: readonly Job[]) => {
+    if (display.table)
+      display.table(watchLines(jobs, { paint, columns: options.stderr.columns || options.columns }));
+    else options.outputs.stdout.write(textOf([...watchLines(jobs, dataStyleOf(options)), ""]));
+  };
   return {
     ask: asking.ask,
     emit(event) {
       progress = reduceProgress(progress, event);
       display.show(event, progress);
       if (event.type === "notice") messages[event.level === "warn" ? "warn" : "log"](noticeOf(event));
+      const steered = steeringSentence(event);
+      if (steered !== null) messages.log(steered);
+      if (event.type === "jobs") showJobs(event.jobs);
       if (event.type === "result") conclude(event.result);
       if (event.type !== "interrupted") return;
       display.stop();
@@ -100,8 +110,8 @@ function createAsking(options: HumanOptions, display: Display) {
 }
 
 /** Data that goes into a file or a pipe is never coloured. */
-function dataStyleOf({ color, stdout, columns }: HumanOptions): Style {
-  return { paint: createPaint(color && stdout.isTTY === true), columns: stdout.columns || columns };
+function dataStyleOf({ color, stdout, columns, ascii = false }: HumanOptions): Style {
+  return { paint: createPaint(color && stdout.isTTY === true), columns: stdout.columns || columns, ascii };
 }
 
 /** Errors that a result tells of. */

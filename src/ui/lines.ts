@@ -19,6 +19,7 @@ export function createLines(write: (text: string) => void): Display {
       write(`${labelOf(event, state)}: ${line}\n`);
     },
     say: (text) => write(`${text}\n`),
+    table: null,
     pause() {},
     resume() {},
     stop() {},

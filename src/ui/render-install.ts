@@ -38,7 +38,11 @@ function batchLines({ installed, failed }: InstallResult, { paint }: Style): str
         .filter((word) => word !== "")
         .join(", "),
     ]),
-    ...failed.map(({ model }) => [paint.red(SYMBOLS.failed), escapeText(model), "", "failed"]),
+    ...failed.map(({ model, error }) =>
+      error.code === "E_CANCELLED"
+        ? [paint.yellow(SYMBOLS.cancelled), escapeText(model), "", "cancelled"]
+        : [paint.red(SYMBOLS.failed), escapeText(model), "", "failed"],
+    ),
   ];
   return alignRows(rows, { right: [2] });
 }

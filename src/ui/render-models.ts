@@ -1,6 +1,7 @@
 // What there is: installed models, the catalog, one model in full, one model's path.
 
 import type { Authority } from "../domain/plan.ts";
+import type { WaitResult } from "../domain/ready.ts";
 import type { CatalogEntry, InfoResult, InstalledModel, ListResult, PathResult } from "../domain/results.ts";
 import { formatBytes } from "../domain/size.ts";
 import { escapeText } from "../domain/text.ts";
@@ -58,6 +59,11 @@ function renderAvailable({ installed, available }: ListResult, { paint }: Style)
 /** Exactly the path and nothing else: it goes into `$(luci path …)`, which wants it as it is. */
 export function renderPath({ path }: PathResult): Rendered {
   return rendered({ data: [path] });
+}
+
+/** Where the models are that were waited for, like `path`. */
+export function renderWait({ ready }: WaitResult): Rendered {
+  return rendered({ data: ready.map(({ path }) => path) });
 }
 
 export function renderInfo({ name, catalog, installed, partialBytes }: InfoResult, style: Style): Rendered {

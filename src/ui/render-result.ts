@@ -4,9 +4,12 @@ import type { CommandResult, DemoResult, VersionResult } from "../domain/results
 import { formatDuration } from "../domain/size.ts";
 import { escapeText } from "../domain/text.ts";
 import { renderCleanup, renderRemove, renderUsage } from "./render-disk.ts";
+import { renderHistory, renderHistoryClear, renderUsageHistory } from "./render-history.ts";
 import { renderInstall } from "./render-install.ts";
-import { renderInfo, renderList, renderPath } from "./render-models.ts";
+import { renderInfo, renderList, renderPath, renderWait } from "./render-models.ts";
 import { renderVerify } from "./render-verify.ts";
+import { renderPs, renderSteer } from "./render-jobs.ts";
+import { renderDetach, renderServe } from "./render-serve.ts";
 import { type Rendered, rendered } from "./rendered.ts";
 import { type Style, SYMBOLS } from "./style.ts";
 
@@ -29,6 +32,26 @@ export function renderResult(result: CommandResult, style: Style): Rendered {
       return renderPath(result);
     case "remove":
       return renderRemove(result);
+    case "ps":
+      return renderPs(result, style);
+    case "pause":
+    case "resume":
+    case "cancel":
+    case "limit":
+    case "priority":
+      return renderSteer(result);
+    case "serve":
+      return renderServe(result);
+    case "wait":
+      return renderWait(result);
+    case "history":
+      return renderHistory(result, style);
+    case "history-clear":
+      return renderHistoryClear(result);
+    case "usage-history":
+      return renderUsageHistory(result, style);
+    case "detach":
+      return renderDetach(result);
     case "version":
       return renderVersion(result);
     case "demo":

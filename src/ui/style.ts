@@ -10,6 +10,8 @@ export interface Style {
   readonly paint: Paint;
   /** Width to wrap prose at; tables and names are never cut. */
   readonly columns: number;
+  /** Only ASCII can be shown here. */
+  readonly ascii?: boolean;
 }
 
 export const SYMBOLS = {

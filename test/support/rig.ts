@@ -132,6 +132,9 @@ function defaults({ home, hub }: { home: string; hub: Hub }): Settings {
     catalogFiles: [],
     hubEndpoint: hub.url,
     hubToken: null,
+    limitTimetable: null,
+    hooks: { command: null, webhook: null, limitMs: 60_000 },
+    keepsHistory: true,
   };
 }
 

@@ -72,6 +72,9 @@ test("defaults, with nothing set anywhere", async () => {
     catalogFiles: [],
     hubEndpoint: "https://huggingface.co",
     hubToken: null,
+    limitTimetable: null,
+    hooks: { command: null, webhook: null, limitMs: 600_000 },
+    keepsHistory: true,
   });
 });
 

@@ -7,19 +7,19 @@ import {
   toLuciError,
 } from "../../../src/domain/errors.ts";
 
-/** DESIGN's table of exit codes; scripts rely on these numbers. */
+/** The table of exit codes; scripts rely on these numbers. */
 const EXITS: Record<number, ErrorCode[]> = {
   1: ["E_INTERNAL"],
   2: ["E_USAGE", "E_REF_SYNTAX", "E_CONFIG"],
   3: ["E_SOME_FAILED"],
   4: ["E_DAMAGED", "E_DIGEST", "E_SIZE", "E_CHANGED", "E_UNVERIFIED"],
-  5: ["E_NETWORK", "E_STALLED", "E_RATE_LIMITED", "E_SERVER", "E_TLS", "E_PROXY"],
+  5: ["E_NETWORK", "E_STALLED", "E_RATE_LIMITED", "E_SERVER", "E_TLS", "E_PROXY", "E_TIMEOUT"],
   6: ["E_AUTH", "E_GATED"],
   7: ["E_NOT_FOUND", "E_GONE"],
   8: ["E_NO_SPACE", "E_IO", "E_PERMISSION"],
   9: ["E_LOCKED"],
   10: ["E_UNSAFE_PATH", "E_UNSAFE_FILE", "E_UNSAFE_URL", "E_MALFORMED"],
-  130: ["E_INTERRUPTED"],
+  130: ["E_CANCELLED", "E_INTERRUPTED"],
 };
 
 describe("the table", () => {

@@ -7,10 +7,11 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 
 const ROOT = join(import.meta.dir, "../../..");
-const ROOMS = ["cli", "app", "ui", "demo", "sources", "transfer", "store", "platform", "domain"];
+const ROOMS = ["cli", "control", "app", "ui", "demo", "sources", "transfer", "store", "platform", "domain"];
 /** Room → the rooms it may look into, itself aside. `main.ts` may look into all. */
 const DOORS: Readonly<Record<string, readonly string[]>> = {
-  cli: ["app", "demo", "platform", "domain"],
+  cli: ["app", "control", "demo", "platform", "domain"],
+  control: ["app", "platform", "domain"],
   app: ["sources", "transfer", "store", "platform", "domain"],
   ui: ["domain"],
   demo: ["platform", "domain"],

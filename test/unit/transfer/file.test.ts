@@ -41,6 +41,7 @@ function fakePartial(onWrite: () => void = () => undefined, { sizeBytes = SIZE, 
       written = [];
     },
     end: () => undefined,
+    checkpoint: async () => undefined,
     settle: async () => undefined,
   };
   return partial;
@@ -292,5 +293,107 @@ describe("a gate", () => {
     expect(done).rejects.toThrow("stop");
     await done.catch(() => undefined);
     expect(opened.length).toBe(0);
+  });
+
+  test("that shuts while the address is looked for lets no request out", async () => {
+    const { http, opened } = scriptedHttp(SIZE);
+    const gate = new Gate();
+    const controller = new AbortController();
+    const base = optionsWith(http, controller.signal);
+    let asked = 0;
+    const locate = async (): Promise<Located> => {
+      asked += 1;
+      // Once when the transfer begins, then before the attempt.
+      if (asked === 2) gate.shut("paused");
+      return located;
+    };
+    const done = transferFile("x", fakePartial(), { ...base, gate, locate });
+    await until(() => asked === 2);
+    await Bun.sleep(20);
+    expect(opened.length).toBe(0);
+    controller.abort(stop);
+    expect(await done.catch((error: unknown) => error)).toBe(stop);
+  });
+
+  test("that is shut has what came made durable, once nothing is under way any more", async () => {
+    const { http, opened } = scriptedHttp(SIZE);
+    const gate = new Gate();
+    const controller = new AbortController();
+    const partial = fakePartial();
+    const durable: number[] = [];
+    partial.checkpoint = async () => void durable.push(partial.doneBytes);
+    const done = transferFile("x", partial, { ...optionsWith(http, controller.signal), gate });
+    await until(() => opened.length === 1);
+    gate.shut("paused");
+    opened[0]?.reply(async function* () {
+      yield new Uint8Array(3);
+      throw opened[0]?.signal.reason;
+    });
+    await until(() => durable.length > 0);
+    expect(durable).toEqual([3]);
+    controller.abort(stop);
+    expect(await done.catch((error: unknown) => error)).toBe(stop);
+  });
+});
+
+describe("several connections behind a gate", () => {
+  test("that shuts all end, and what came is made durable though the share has shrunk meanwhile", async () => {
+    const { http, opened } = scriptedHttp(3 * SPAN);
+    const gate = new Gate();
+    const pool = poolOf(3);
+    const controller = new AbortController();
+    const partial = fakePartial(undefined, { sizeBytes: 3 * SPAN });
+    const durable: number[] = [];
+    partial.checkpoint = async () => void durable.push(partial.doneBytes);
+    const done = transferFile("x", partial, { ...optionsWith(http, controller.signal), gate, pool });
+    await until(() => opened.length === 1);
+    const last = Promise.withResolvers<void>();
+    const cut = (index: number, ends: Promise<void>) =>
+      async function* () {
+        yield new Uint8Array(index + 1);
+        await ends;
+        throw opened[index]!.signal.reason;
+      };
+    const shut = Promise.withResolvers<void>();
+    opened[0]!.reply(cut(0, shut.promise));
+    await until(() => opened.length === 3);
+    opened[1]!.reply(cut(1, shut.promise));
+    opened[2]!.reply(cut(2, last.promise));
+    await Bun.sleep(20);
+    gate.shut("paused");
+    for (const { signal } of opened) expect(signal.aborted).toBe(true);
+    shut.resolve();
+    await Bun.sleep(20);
+    expect(durable).toEqual([]);
+    // Many more files take the connections before the last one has ended.
+    for (let count = 0; count < 15; count += 1) pool.join("example.com", () => undefined);
+    last.resolve();
+    await until(() => durable.length > 0);
+    expect(durable).toEqual([6]);
+    controller.abort(stop);
+    await done.catch(() => undefined);
+  });
+});
+
+describe("a speed limit", () => {
+  test("that is set while a request is under way has it asked again in small parts", async () => {
+    const { http, opened } = scriptedHttp(SPAN);
+    const controller = new AbortController();
+    const limiter = createLimiter(null);
+    const partial = fakePartial(undefined, { sizeBytes: SPAN });
+    const done = transferFile("x", partial, { ...optionsWith(http, controller.signal), limiter });
+    await until(() => opened.length === 1);
+    expect(opened[0]?.range).toEqual({ startBytes: 0, endBytes: SPAN });
+    limiter.setRate(1_000_000);
+    expect(opened[0]?.signal.aborted).toBe(true);
+    opened[0]?.reply(async function* () {
+      yield new Uint8Array(7);
+      throw opened[0]?.signal.reason;
+    });
+    await until(() => opened.length === 2);
+    expect(opened[1]?.range).toEqual({ startBytes: 7, endBytes: 7 + 250_000 });
+    controller.abort(stop);
+    opened[1]?.reply(bodyOf(1));
+    await done.catch(() => undefined);
   });
 });

@@ -115,3 +115,30 @@ test("what a host taught outlives its files, and nothing is measured between the
   expect(ticks).toEqual([]);
   expect(pool.join("hub.example", () => undefined).share()).toBe(16);
 });
+
+test("a file that rests leaves its share to the others, and gets it back", () => {
+  const { pool, seat } = makeScene();
+  let told = 0;
+  const other = pool.join("hub.example", () => {
+    told += 1;
+  });
+  expect([seat.share(), other.share()]).toEqual([2, 2]);
+  seat.rest();
+  seat.rest();
+  expect([other.share(), told]).toEqual([4, 1]);
+  seat.back();
+  seat.back();
+  expect([seat.share(), other.share()]).toEqual([2, 2]);
+  seat.rest();
+  seat.leave();
+  expect(other.share()).toBe(4);
+});
+
+test("a pool whose files all rest does not tick", () => {
+  const { seat, ticks } = makeScene();
+  expect(ticks).toHaveLength(1);
+  seat.rest();
+  expect(ticks).toHaveLength(0);
+  seat.back();
+  expect(ticks).toHaveLength(1);
+});

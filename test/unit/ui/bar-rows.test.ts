@@ -48,6 +48,30 @@ describe("bars", () => {
     );
   });
 
+  test("say that a model is paused, and promise nothing of it", () => {
+    const queued = {
+      type: "model.queued",
+      model: "mistral",
+      id: "7-1",
+      ref: "mistral",
+      files: 1,
+      totalBytes: 4_400_000_000,
+      presentBytes: 0,
+      priority: 0,
+      limitBytesPerSec: null,
+    } as const;
+    const paused = play(
+      [0, queued],
+      [0, { type: "file.started", ...MISTRAL, sizeBytes: 4_400_000_000, resumedBytes: 0 }],
+      [
+        9_000,
+        { type: "file.progress", ...MISTRAL, doneBytes: 2_200_000_000, hashedBytes: 0, connections: 4 },
+      ],
+      [9_100, { type: "model.paused", model: "mistral" }],
+    );
+    expect(rowsAt(paused, 70)).toMatch(/^mistral\S+ +━+─+ +50% +2.2 GB +paused$/);
+  });
+
   test("at 40 columns there is no bar", () => {
     expect(rowsAt(BATCH, 40)).toBe(
       [

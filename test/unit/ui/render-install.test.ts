@@ -27,6 +27,7 @@ function receipt(model: string, parts: Partial<Receipt> = {}): Receipt {
     totalBytes: file.sizeBytes,
     fetchedBytes: file.sizeBytes,
     already: false,
+    hooks: [],
     ...parts,
   };
 }

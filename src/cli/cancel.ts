@@ -1,0 +1,32 @@
+// `luci cancel`: running jobs end; what becomes of their bytes is the policy's business.
+
+import { type Command, succeeded } from "./command.ts";
+import { COMMON_FLAGS } from "./flags.ts";
+import { ALL_FLAG, pathOf, steerJobs } from "./job-words.ts";
+
+export const cancelCommand: Command = {
+  name: "cancel",
+  summary: "End running downloads, from any terminal",
+  args: {
+    name: { type: "positional", required: false, description: "models or ids, as `luci ps` shows them" },
+    partials: {
+      type: "enum",
+      options: ["resume", "delete"],
+      description: "Keep or delete what has arrived (default: as that install was told)",
+    },
+    ...ALL_FLAG,
+    ...COMMON_FLAGS,
+  },
+  words: { min: 0, max: Number.POSITIVE_INFINITY, missing: "" },
+  examples: [
+    ["luci cancel mistral", "its install ends, other models of it go on"],
+    ["luci cancel mistral --partials delete", "and what had arrived is deleted"],
+  ],
+  network: false,
+  run: async (input, front) => {
+    const partials = input.text("partials");
+    const query = partials === null ? "" : `?partials=${partials}`;
+    const jobs = await steerJobs(input, front, (job) => ({ method: "DELETE", path: pathOf(job, query) }));
+    return succeeded({ command: "cancel", jobs, runs: [] });
+  },
+};

@@ -1,0 +1,83 @@
+// Which jobs a person means, in all processes, and what is asked of each of them.
+
+import type { Context } from "../app/context.ts";
+import { findPeers, type Peer } from "../control/client.ts";
+import { LuciError, toLuciError } from "../domain/errors.ts";
+import { type Job, isEnded } from "../domain/job.ts";
+import type { LocalRequest } from "../platform/http-local.ts";
+import type { Input, Front } from "./command.ts";
+import { nearest } from "./nearest.ts";
+
+/** A job and whoever carries it. */
+interface Target {
+  readonly peer: Peer;
+  readonly job: Job;
+}
+
+/** On every command that steers jobs. */
+export const ALL_FLAG = {
+  all: { type: "boolean", description: "Every job of every luci of yours" },
+} as const;
+
+/** Every process of this user that has jobs, and those of its jobs that have not ended. */
+export async function runningPeers({ settings, files, signal, emit }: Context): Promise<Peer[]> {
+  const onSilent = (message: string): void => emit({ type: "notice", level: "warn", message });
+  const peers = await findPeers({ homeFolder: settings.homeFolder, files, signal, onSilent });
+  return peers.map((peer) => ({ ...peer, jobs: peer.jobs.filter((job) => !isEnded(job)) }));
+}
+
+/** What a command asks of one job. */
+export type AskOf = (job: Job) => Omit<LocalRequest, "signal">;
+
+/**
+ * Asks the same of all jobs that are meant, and answers them as they are afterwards.
+ * @throws LuciError E_NOT_FOUND when none is, E_USAGE when nobody said which
+ */
+export async function steerJobs(input: Input, front: Front, askOf: AskOf): Promise<Job[]> {
+  if (input.on("all") === input.words.length > 0) {
+    const message = input.on("all") ? "`--all` and a name together: which?" : "Which job?";
+    throw new LuciError("E_USAGE", message, { hint: "Give the name or id that `luci ps` shows, or --all" });
+  }
+  const targets = meant(input.on("all") ? null : input.words, await runningPeers(await front.context()));
+  const ends = await Promise.allSettled(
+    targets.map(async ({ peer, job }) => (await peer.ask(askOf(job))) as Job),
+  );
+  const jobs = ends.flatMap((end) => (end.status === "fulfilled" ? [end.value] : []));
+  // What ended just then is no failure, unless it was all there was.
+  const [failed] = ends.filter((end) => end.status === "rejected");
+  if (failed && (jobs.length === 0 || toLuciError(failed.reason).code !== "E_NOT_FOUND")) throw failed.reason;
+  return jobs;
+}
+
+/** Jobs of these names or ids; all of them for null. @throws LuciError E_NOT_FOUND */
+function meant(words: readonly string[] | null, peers: readonly Peer[]): Target[] {
+  const all = peers.flatMap((peer) => peer.jobs.map((job) => ({ peer, job })));
+  if (all.length === 0)
+    throw new LuciError("E_NOT_FOUND", "Nothing is running", {
+      hint: "`luci install <name>` starts a download, `luci ps` shows it",
+    });
+  const chosen = (words ?? []).flatMap((word) => {
+    const found = all.filter(({ job }) => isCalled(job, word));
+    if (found.length === 0) throw unknownJob(word, all);
+    return found;
+  });
+  return words === null ? all : [...new Set(chosen)];
+}
+
+function isCalled({ id, model, ref }: Job, word: string): boolean {
+  const wanted = word.toLowerCase();
+  return id === word || model.toLowerCase() === wanted || ref.toLowerCase() === wanted;
+}
+
+function unknownJob(word: string, all: readonly Target[]): LuciError {
+  const names = [...new Set(all.flatMap(({ job }) => [job.model, job.id]))];
+  const guess = nearest(word, names);
+  const running = [...new Set(all.map(({ job }) => job.model))].join(", ");
+  const hint = guess === null ? `Running: ${running}` : `Did you mean \`${guess}\`?`;
+  return new LuciError("E_NOT_FOUND", `No running job is called ${word}`, { hint });
+}
+
+/** The address of a job, and of something below it. */
+export function pathOf({ id }: Job, below = ""): string {
+  return `/v1/downloads/${encodeURIComponent(id)}${below}`;
+}

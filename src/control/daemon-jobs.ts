@@ -1,0 +1,62 @@
+// All jobs of a daemon: its queue's, and those of repairs that somebody waits for. A repair is seen and steered like a
+// download; with its request it is over and forgotten.
+
+import type { Steering } from "../app/steering.ts";
+import type { LuciEvent, LuciEventBody } from "../domain/events.ts";
+import type { Job } from "../domain/job.ts";
+import { NO_PROGRESS, reduceProgress } from "../domain/progress.ts";
+import type { Jobs } from "./jobs.ts";
+import { createRunJobs } from "./run-jobs.ts";
+
+export interface DaemonJobsOptions {
+  readonly queue: Jobs;
+  readonly steering: Steering;
+  readonly pid: number;
+  nowMs(): number;
+  /** Numbers an event and tells everybody. */
+  publish(body: LuciEventBody): LuciEvent;
+}
+
+/** A run beside the queue: what it emits becomes its jobs, until it is forgotten. */
+export interface SideRun {
+  emit(body: LuciEventBody): void;
+  forget(): void;
+}
+
+export interface DaemonJobs {
+  readonly jobs: Jobs;
+  begin(): SideRun;
+}
+
+/** The jobs of a daemon. */
+export function createDaemonJobs({ queue, steering, pid, nowMs, publish }: DaemonJobsOptions): DaemonJobs {
+  const sides = new Set<Jobs>();
+  const listAll = (): Job[] => [queue, ...sides].flatMap((jobs) => jobs.list());
+  /** Whose job it is; the queue says that it is nobody's. */
+  const of = (id: string): Jobs =>
+    [...sides].find((side) => side.list().some((job) => job.id === id)) ?? queue;
+  return {
+    jobs: {
+      list: listAll,
+      get: (id) => of(id).get(id),
+      pause: (id) => of(id).pause(id),
+      resume: (id) => of(id).resume(id),
+      cancel: (id, partials) => of(id).cancel(id, partials),
+      change: (id, change) => of(id).change(id, change),
+      settings: () => queue.settings(),
+      changeSettings: (change) => queue.changeSettings(change),
+    },
+    begin: () => {
+      let progress = NO_PROGRESS;
+      const side = createRunJobs({ steering, pid, nowMs, progress: () => progress });
+      sides.add(side);
+      return {
+        emit: (body) => {
+          // How it ended is the answer to the request.
+          if (body.type !== "interrupted") progress = reduceProgress(progress, publish(body));
+        },
+        forget: () => void sides.delete(side),
+      };
+    },
+  };
+}

@@ -1,0 +1,99 @@
+// One download under way: an install of its own, whose events become its progress. Knows no queue and no table.
+
+import type { Context } from "../app/context.ts";
+import { install } from "../app/install.ts";
+import { type ErrorReport, reportError, toLuciError } from "../domain/errors.ts";
+import type { Emit, LuciEvent, LuciEventBody } from "../domain/events.ts";
+import { type Job, jobsOf } from "../domain/job.ts";
+import { NO_PROGRESS, progressAt, reduceProgress } from "../domain/progress.ts";
+import { parseRefs } from "../domain/ref.ts";
+import type { InstallResult, Receipt } from "../domain/results.ts";
+import type { DownloadRow } from "./download-rows.ts";
+
+/** How a download ended; `stopped` when the daemon did, and it has to go on another time. */
+export type DownloadEnd =
+  | { readonly state: "done"; readonly receipt: Receipt }
+  | { readonly state: "failed" | "cancelled"; readonly error: ErrorReport }
+  | { readonly state: "stopped" };
+
+export interface DownloadRunOptions {
+  readonly row: DownloadRow;
+  /** Aborts when the daemon is to end. */
+  readonly stop: AbortSignal;
+  /** Makes the context that the install works with. */
+  contextFor(run: { readonly emit: Emit; readonly signal: AbortSignal }): Context;
+  /** Numbers an event and tells everybody. */
+  publish(body: LuciEventBody): LuciEvent;
+  /** It can be steered from now on. */
+  onCarried(): void;
+}
+
+/** What an install says of itself as a command is nobody's business here. */
+const UNTOLD: ReadonlySet<LuciEventBody["type"]> = new Set(["run.started", "interrupted", "result"]);
+
+export class DownloadRun {
+  readonly ended: Promise<DownloadEnd>;
+  readonly #options: DownloadRunOptions;
+  readonly #own = new AbortController();
+  #progress = NO_PROGRESS;
+
+  constructor(options: DownloadRunOptions) {
+    this.#options = options;
+    this.ended = this.#run();
+  }
+
+  /** How far it is; null before its plan is known, and where all of it was there already. */
+  job(nowMs: number, pid: number): Job | null {
+    const atMs = Math.max(nowMs, this.#progress.atMs);
+    return (
+      jobsOf(progressAt(this.#progress, atMs), pid).find(({ id }) => id === this.#options.row.id) ?? null
+    );
+  }
+
+  /** Gives it up before it could be steered. */
+  abandon(reason: Error): void {
+    this.#own.abort(reason);
+  }
+
+  readonly #hear: Emit = (body) => {
+    if (UNTOLD.has(body.type)) return;
+    this.#progress = reduceProgress(this.#progress, this.#options.publish(body));
+    if (body.type === "model.queued") this.#options.onCarried();
+  };
+
+  async #run(): Promise<DownloadEnd> {
+    const { row, stop, contextFor } = this.#options;
+    // Whoever made this run has to know it before it speaks.
+    await Promise.resolve();
+    try {
+      const context = contextFor({ emit: this.#hear, signal: AbortSignal.any([stop, this.#own.signal]) });
+      return endOf(await installOne(context, row));
+    } catch (thrown) {
+      if (stop.aborted) return { state: "stopped" };
+      const error = reportError(thrown);
+      return { state: toLuciError(thrown).code === "E_CANCELLED" ? "cancelled" : "failed", error };
+    }
+  }
+}
+
+function installOne(context: Context, row: DownloadRow): Promise<InstallResult> {
+  const { id, priority, limitBytesPerSec, isPaused } = row;
+  return install(context, {
+    refs: parseRefs([row.ref], { hubEndpoint: context.settings.hubEndpoint }),
+    force: false,
+    resume: true,
+    dryRun: false,
+    sha256: row.sha256,
+    allowUnsafe: row.allowUnsafe,
+    wait: true,
+    job: { id, priority, limitBytesPerSec, isPaused },
+    confirm: async () => true,
+  });
+}
+
+function endOf({ installed: [receipt], failed: [failure] }: InstallResult): DownloadEnd {
+  if (receipt) return { state: "done", receipt };
+  if (!failure) throw new Error("an install of one model came to nothing");
+  const { error } = failure;
+  return { state: error.code === "E_CANCELLED" ? "cancelled" : "failed", error };
+}

@@ -1,0 +1,40 @@
+// The shapes of luci's HTTP API that are not already those of its domain.
+
+import type { Job } from "../../domain/job.ts";
+import type { CatalogEntry, InstalledModel } from "../../domain/results.ts";
+
+export interface Health {
+  readonly version: string;
+  readonly pid: number;
+}
+
+export interface Downloads {
+  readonly downloads: readonly Job[];
+  readonly seq: number;
+}
+
+export interface Settings {
+  /** Bytes per second of everything together. */
+  readonly limitRate: number | null;
+}
+
+export interface Models {
+  readonly models: readonly InstalledModel[];
+}
+
+export interface CatalogModel extends CatalogEntry {
+  readonly isInstalled: boolean;
+  readonly fits: boolean | null;
+}
+
+export interface Catalog {
+  readonly models: readonly CatalogModel[];
+  readonly freeBytes: number;
+}
+
+/** One message of the event stream. */
+export interface StreamMessage {
+  readonly id: number | null;
+  readonly event: string;
+  readonly data: unknown;
+}

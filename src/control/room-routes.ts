@@ -1,0 +1,71 @@
+// The room models take, over HTTP: what is used, what is left over, and what of the catalog would fit.
+
+import * as v from "valibot";
+import { cleanup } from "../app/cleanup.ts";
+import type { Context } from "../app/context.ts";
+import { list } from "../app/list.ts";
+import { usage } from "../app/usage.ts";
+import type { CatalogEntry } from "../domain/results.ts";
+import { parseDuration } from "../domain/size.ts";
+import { type Route, json, readBody, resultJson } from "./router.ts";
+
+const DURATION = v.pipe(v.string(), v.check(isDuration, "expected a time like 12h, 7d or 2w"));
+const CLEANUP = v.strictObject({
+  dryRun: v.boolean("expected true or false"),
+  olderThan: v.optional(v.nullable(DURATION), null),
+});
+/** What an install leaves free, as a share of what it fetches. */
+const SPARE = 1.1;
+
+/** The routes of what takes room, or would. @param context a context of its own for each request, that ends with it */
+export function roomRoutes(context: (request: { readonly signal: AbortSignal }) => Context): Route[] {
+  return [
+    {
+      method: "GET",
+      path: "/v1/usage",
+      handle: async ({ request }) => resultJson(await usage(context(request))),
+    },
+    {
+      method: "POST",
+      path: "/v1/cleanup",
+      handle: async ({ request }) => {
+        const { dryRun, olderThan } = await readBody(request, CLEANUP);
+        const olderThanMs = olderThan === null ? null : parseDuration(olderThan);
+        const confirm = async (): Promise<boolean> => true;
+        return resultJson(await cleanup(context(request), { dryRun, olderThanMs, confirm }));
+      },
+    },
+    {
+      method: "GET",
+      path: "/v1/catalog",
+      handle: async ({ request }) => json(await catalogOf(context(request))),
+    },
+  ];
+}
+
+function isDuration(text: string): boolean {
+  try {
+    parseDuration(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+interface CatalogModel extends CatalogEntry {
+  readonly isInstalled: boolean;
+  /** Whether there is room for it; null where its size is not known. */
+  readonly fits: boolean | null;
+}
+
+async function catalogOf(context: Context): Promise<{ models: CatalogModel[]; freeBytes: number }> {
+  const { installed, available } = await list(context, { available: true });
+  const freeBytes = await context.files.freeBytes(context.settings.modelsFolder);
+  const names = new Set(installed.flatMap(({ name, ref }) => [name.toLowerCase(), ref.toLowerCase()]));
+  const models = (available ?? []).map((entry) => {
+    const isInstalled = names.has(entry.name.toLowerCase());
+    const fits = entry.sizeBytes === null ? null : isInstalled || entry.sizeBytes * SPARE <= freeBytes;
+    return { ...entry, isInstalled, fits };
+  });
+  return { models, freeBytes };
+}

@@ -1,0 +1,150 @@
+// Waiting for models that others install: their records are looked at, and whoever installs them is followed, so that
+// a failure is known as soon as it happens.
+
+import { type AwaitedModel, awaitedModels, findReady } from "../app/find-ready.ts";
+import type { Context } from "../app/context.ts";
+import { LuciError } from "../domain/errors.ts";
+import { type Job, isEnded } from "../domain/job.ts";
+import type { WaitResult } from "../domain/ready.ts";
+import { formatDuration } from "../domain/size.ts";
+import { sleep } from "../platform/clock.ts";
+import { findPeers, type Peer } from "./client.ts";
+
+/** How often is looked. */
+const LOOK_MS = 300;
+
+export interface WaitOptions {
+  readonly words: readonly string[];
+  /** Null to wait as long as it takes. */
+  readonly timeoutMs: number | null;
+}
+
+/**
+ * Resolves as soon as every model is ready; what is ready already is so at once.
+ * @throws LuciError what a model's install failed with, E_CANCELLED, E_TIMEOUT; the signal's reason
+ */
+export async function waitReady(context: Context, options: WaitOptions): Promise<WaitResult> {
+  const { timeoutMs } = options;
+  const deadlineMs = timeoutMs === null ? Number.POSITIVE_INFINITY : performance.now() + timeoutMs;
+  const ready: WaitResult["ready"][number][] = [];
+  const done = new AbortController();
+  const watch = new Watch({ ...context, signal: AbortSignal.any([context.signal, done.signal]) });
+  try {
+    let pending = await awaitedModels(context, options.words);
+    for (;;) {
+      const still: AwaitedModel[] = [];
+      for (const model of pending) {
+        const found = await findReady(context, model);
+        if (!found) still.push(model);
+        else if (!ready.some(({ path }) => path === found.path)) {
+          ready.push(found);
+          context.emit({ type: "model.ready", model: found.model, path: found.path });
+        }
+      }
+      if (still.length === 0) return { command: "wait", ready };
+      pending = still;
+      await watch.look(pending);
+      const leftMs = deadlineMs - performance.now();
+      if (leftMs <= 0) throw timeoutError(pending, timeoutMs ?? 0);
+      await sleep(Math.min(LOOK_MS, leftMs), context.signal);
+    }
+  } finally {
+    done.abort();
+  }
+}
+
+/** Whoever carries a model that is waited for. */
+class Watch {
+  readonly #context: Context;
+  /** Jobs that were seen under way, by their id: only these can fail before our eyes. */
+  readonly #seen = new Map<string, Job>();
+  readonly #followed = new Set<number>();
+  readonly #told = new Set<string>();
+  readonly #sinceMs = Date.now();
+
+  constructor(context: Context) {
+    this.#context = context;
+  }
+
+  /** @throws LuciError what the job of one of these models ended with */
+  async look(pending: readonly AwaitedModel[]): Promise<void> {
+    const { settings, files, signal } = this.#context;
+    const onSilent = (message: string): void => this.#tell("warn", message);
+    const peers = await findPeers({ homeFolder: settings.homeFolder, files, signal, onSilent });
+    const [idle, busy] = [[] as AwaitedModel[], new Set<string>()];
+    for (const peer of peers)
+      for (const job of peer.jobs) {
+        if (pending.some((model) => isMeant(model, job)) && this.#note(peer, job)) busy.add(job.id);
+      }
+    for (const model of pending) {
+      const job = [...this.#seen.values()].find((one) => isMeant(model, one));
+      if (job && isEnded(job) && job.state !== "done") throw endOf(job);
+      if (!job || !(busy.has(job.id) || job.state === "done")) idle.push(model);
+    }
+    if (idle.length === 0) return;
+    const names = idle.map(({ label }) => label).join(", ");
+    this.#tell("info", `Nobody installs ${names} at the moment: waiting until somebody does`);
+  }
+
+  /** Takes note of a job; answers whether it is under way. */
+  #note(peer: Peer, job: Job): boolean {
+    const isNew = Date.parse(job.startedAt) >= this.#sinceMs;
+    if (isEnded(job) && !this.#seen.has(job.id) && !isNew) return false;
+    this.#seen.delete(job.id);
+    this.#seen.set(job.id, job);
+    if (isEnded(job)) return false;
+    this.#tell("info", `${job.model}: process ${peer.pid} is at it`);
+    if (!this.#followed.has(peer.pid)) void this.#follow(peer);
+    return true;
+  }
+
+  /** A process that ends with its last job is heard out. */
+  async #follow(peer: Peer): Promise<void> {
+    this.#followed.add(peer.pid);
+    for await (const { event, data } of peer.follow("/v1/events?every=100")) {
+      if (event === "download") this.#noteAgain(data as Job);
+      if (event === "model.failed" || event === "model.cancelled") this.#noteEnd(event, data as ModelEnd);
+    }
+    this.#followed.delete(peer.pid);
+  }
+
+  #noteAgain(job: Job): void {
+    if (this.#seen.has(job.id)) this.#seen.set(job.id, job);
+  }
+
+  #noteEnd(event: "model.failed" | "model.cancelled", { model, error }: ModelEnd): void {
+    for (const job of this.#seen.values()) {
+      if (job.model !== model || isEnded(job)) continue;
+      const state = event === "model.failed" ? "failed" : "cancelled";
+      this.#seen.set(job.id, { ...job, state, error: error ?? null });
+    }
+  }
+
+  /** Everything is said once. */
+  #tell(level: "info" | "warn", message: string): void {
+    if (this.#told.has(message)) return;
+    this.#told.add(message);
+    this.#context.emit({ type: "notice", level, message });
+  }
+}
+
+interface ModelEnd {
+  readonly model: string;
+  readonly error?: Job["error"];
+}
+
+function isMeant({ label, ref }: AwaitedModel, job: Job): boolean {
+  const names = [label.toLowerCase(), ref.toLowerCase()];
+  return names.includes(job.model.toLowerCase()) || names.includes(job.ref.toLowerCase());
+}
+
+function endOf({ model, state, error }: Job): LuciError {
+  if (state === "cancelled" || !error) return new LuciError("E_CANCELLED", `${model} was cancelled`);
+  const { code, message, hint, exit } = error;
+  return new LuciError(code, message, { hint, exit });
+}
+
+function timeoutError(pending: readonly AwaitedModel[], timeoutMs: number): LuciError {
+  const names = pending.map(({ label }) => label).join(", ");
+  return new LuciError("E_TIMEOUT", `Not ready after ${formatDuration(timeoutMs)}: ${names}`);
+}

@@ -1,0 +1,106 @@
+// The only place that listens: on a local socket or a port. Hands over requests; knows no routes.
+
+import type { Server, ServerWebSocket } from "bun";
+import { makeSocketFolder, protectSocket, removeAtEnd } from "./socket-file.ts";
+
+/** More than this of a request's body is refused before anybody reads it. */
+const BODY_MAX_BYTES = 1024 * 1024;
+const MESSAGE_MAX_BYTES = 64 * 1024;
+/** A request that is not complete by then is given up, however slowly it goes on. */
+const REQUEST_SECONDS = 10;
+
+/** A local socket is for this user alone. Its path may be longer than the system's 108 bytes. */
+export type ListenAt = { readonly socketPath: string } | { readonly host: string; readonly port: number };
+
+/** What a handler may do with the connection a request came on. */
+export interface Connection {
+  /** The client's address; null on a local socket. */
+  readonly address: string | null;
+  /** From now on the connection may be silent for long: the answer takes its time. */
+  keepOpen(): void;
+  /** Turns the connection into a WebSocket; the response is then not sent. False where that cannot be. */
+  upgrade(hooks: SocketHooks): boolean;
+}
+
+/** A WebSocket's life. `send` answers false while the client does not keep up. */
+export interface SocketHooks {
+  open(socket: LocalSocket): void;
+  message(text: string): void;
+  /** The client keeps up again. */
+  drain(): void;
+  close(): void;
+}
+
+export interface LocalSocket {
+  send(text: string): boolean;
+  close(code: number, reason: string): void;
+}
+
+export interface HttpServerOptions {
+  readonly at: ListenAt;
+  /** Must not reject: what it throws becomes a bare 500. Null after an upgrade. */
+  handle(request: Request, connection: Connection): Promise<Response | null>;
+}
+
+export interface HttpServer {
+  /** The port that was chosen, where one was asked for. */
+  readonly port: number | null;
+  /** Stops listening, closes every connection and removes the socket. */
+  close(): Promise<void>;
+}
+
+/** Listens until it is closed, and keeps the process alive as long. @throws the system's error */
+export async function listenHttp({ at, handle }: HttpServerOptions): Promise<HttpServer> {
+  const socketPath = "socketPath" in at ? at.socketPath : null;
+  if (socketPath !== null) await makeSocketFolder(socketPath);
+  const answer = async (request: Request, server: Server<SocketHooks>): Promise<Response | undefined> => {
+    const response = await handle(request, connectionOf(request, server));
+    if (response?.headers.get("Content-Type")?.startsWith("text/event-stream")) server.timeout(request, 0);
+    return response ?? undefined;
+  };
+  // The runtime's own page for an error would show the stack to whoever asks.
+  const error = (): Response => new Response("Internal Server Error\n", { status: 500 });
+  const common = {
+    fetch: answer,
+    error,
+    development: false,
+    websocket: WEBSOCKET,
+    maxRequestBodySize: BODY_MAX_BYTES,
+  } as const;
+  const server =
+    "socketPath" in at
+      ? Bun.serve<SocketHooks>({ ...common, unix: at.socketPath })
+      : Bun.serve<SocketHooks>({ ...common, hostname: at.host, port: at.port, idleTimeout: REQUEST_SECONDS });
+  const remove = socketPath === null ? null : removeAtEnd(socketPath);
+  if (socketPath !== null) protectSocket(socketPath);
+  return {
+    port: server.port ?? null,
+    close: async () => {
+      await server.stop(true);
+      remove?.();
+    },
+  };
+}
+
+function connectionOf(request: Request, server: Server<SocketHooks>): Connection {
+  return {
+    address: server.requestIP(request)?.address ?? null,
+    keepOpen: () => server.timeout(request, 0),
+    upgrade: (hooks) => server.upgrade(request, { data: hooks }),
+  };
+}
+
+const WEBSOCKET = {
+  maxPayloadLength: MESSAGE_MAX_BYTES,
+  open: (socket: ServerWebSocket<SocketHooks>) =>
+    socket.data.open({
+      // -1: taken, but the client lags; 0: it is gone.
+      send: (text) => socket.send(text) > 0,
+      close: (code, reason) => socket.close(code, reason),
+    }),
+  message: (socket: ServerWebSocket<SocketHooks>, text: string | Buffer) => {
+    if (typeof text === "string") socket.data.message(text);
+  },
+  drain: (socket: ServerWebSocket<SocketHooks>) => socket.data.drain(),
+  close: (socket: ServerWebSocket<SocketHooks>) => socket.data.close(),
+};

@@ -1,0 +1,31 @@
+// Where a local socket lives on the disk: in a folder that is the user's alone, gone with its process.
+
+import { chmodSync, unlinkSync } from "node:fs";
+import { chmod, mkdir } from "node:fs/promises";
+import { dirname } from "node:path";
+
+/** Makes the socket's folder, for this user only. @throws the disk's error */
+export async function makeSocketFolder(socketPath: string): Promise<void> {
+  const folder = dirname(socketPath);
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  await chmod(folder, 0o700);
+}
+
+/** Makes a socket that was just opened the user's alone. Modes mean nothing on Windows. */
+export function protectSocket(socketPath: string): void {
+  if (process.platform !== "win32") chmodSync(socketPath, 0o600);
+}
+
+/** Sees to it that the socket does not outlive the process; returns how to remove it now. */
+export function removeAtEnd(socketPath: string): () => void {
+  const remove = (): void => {
+    process.off("exit", remove);
+    try {
+      unlinkSync(socketPath);
+    } catch {
+      // It is gone already, or whoever looks next finds nobody behind it.
+    }
+  };
+  process.on("exit", remove);
+  return remove;
+}

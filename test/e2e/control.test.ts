@@ -1,0 +1,415 @@
+// Running installs on the built binary, seen and steered from another terminal. What counts is what reached the hub.
+
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
+import { readdir, rm, stat, truncate, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { RunningChild } from "../../src/demo/child.ts";
+import type { Job } from "../../src/domain/job.ts";
+import { checkInvariants } from "../support/invariants.ts";
+import { ggufFile } from "../support/model-repos.ts";
+import { parseEvents } from "../support/run-luci.ts";
+import {
+  errorOf,
+  fileBytes,
+  filesBelow,
+  finalsBelow,
+  isFileRequest,
+  openStage,
+  resultOf,
+  writeCatalog,
+} from "../support/stage.ts";
+import type { Stage } from "../support/stage.ts";
+
+const MIB = 1024 * 1024;
+const SIZE = 24 * MIB;
+const WAIT_MS = 20_000;
+
+let stage: Stage;
+let catalog: { LUCI_CATALOG: string };
+const running: RunningChild[] = [];
+
+beforeAll(async () => {
+  const repo = async (name: string, seed: number) => ({
+    name: `org/${name}`,
+    files: [await ggufFile(`${name}.gguf`, SIZE, seed)],
+  });
+  stage = await openStage({
+    repos: await Promise.all(["alpha", "beta", "gamma"].map((name, at) => repo(name, at + 1))),
+  });
+  catalog = await writeCatalog(
+    stage,
+    ["alpha", "beta", "gamma"].map((name) => ({ name, repo: `org/${name}`, files: [`${name}.gguf`] })),
+  );
+});
+beforeEach(async () => {
+  await rm(stage.models, { recursive: true, force: true });
+  stage.hub.behave({ intercept: null, rateBytesPerSec: MIB / 2 });
+  stage.hub.reset();
+});
+afterAll(async () => {
+  for (const child of running) child.kill("SIGKILL");
+  await stage[Symbol.asyncDispose]();
+});
+
+/** One terminal: an install that is under way. */
+async function startInstall(names: readonly string[], ...flags: readonly string[]): Promise<RunningChild> {
+  const child = stage.start(["install", ...names, "--json", ...flags], { env: catalog });
+  running.push(child);
+  await until("the jobs are seen", async () => (await jobs()).length === names.length);
+  return child;
+}
+
+/** The other terminal. */
+async function jobs(): Promise<Job[]> {
+  const run = await stage.luci(["ps", "--json"]);
+  return resultOf(run)["jobs"] as Job[];
+}
+
+async function job(model: string): Promise<Job | undefined> {
+  return (await jobs()).find((one) => one.model === model);
+}
+
+async function luci(...args: readonly string[]): Promise<string> {
+  const run = await stage.luci(args);
+  expect([args, run.exitCode, run.stderr.includes("error:")]).toEqual([args, 0, false]);
+  return run.stderr;
+}
+
+async function until(what: string, isSo: () => boolean | Promise<boolean>): Promise<void> {
+  const deadlineMs = performance.now() + WAIT_MS;
+  while (!(await isSo())) {
+    if (performance.now() > deadlineMs) throw new Error(`not in time: ${what}`);
+    await Bun.sleep(20);
+  }
+}
+
+/** Until nothing has reached the hub for a moment; then watches that nothing does for longer. */
+async function expectSilence(): Promise<void> {
+  let before = -1;
+  await until("the hub is left alone", async () => {
+    const asked = stage.hub.log().length + fileBytes(stage.hub);
+    const isSame = asked === before;
+    before = asked;
+    if (!isSame) await Bun.sleep(150);
+    return isSame;
+  });
+  const requests = stage.hub.log().length;
+  const bytes = fileBytes(stage.hub);
+  await Bun.sleep(1_500);
+  expect([stage.hub.log().length, fileBytes(stage.hub)]).toEqual([requests, bytes]);
+}
+
+/** Bytes of one model that left the hub: by the path of its file, at either origin. */
+function bytesOf(model: string): number {
+  const { sha256 } = stage.hub.filesOf(`org/${model}`).get(`${model}.gguf`)!.content;
+  return stage.hub.servedBytes(
+    (entry) =>
+      isFileRequest(entry) &&
+      entry.status < 300 &&
+      (entry.path.includes(model) || entry.path.includes(sha256)),
+  );
+}
+
+async function ended(child: RunningChild): Promise<{ exitCode: number; stdout: string; stderr: string }> {
+  stage.hub.behave({ rateBytesPerSec: null });
+  return child.ended;
+}
+
+describe("a batch in one terminal", () => {
+  test("is seen from another as the hub's own log has it", async () => {
+    const child = await startInstall(["alpha", "beta", "gamma"], "--jobs", "2");
+    await until("bytes arrive", () => bytesOf("alpha") > MIB && bytesOf("beta") > MIB);
+    const seen = await jobs();
+    const servedBytes = fileBytes(stage.hub);
+    expect(seen.map(({ model }) => model)).toEqual(["alpha", "beta", "gamma"]);
+    expect(seen.map(({ state }) => state)).toEqual(["running", "running", "queued"]);
+    expect(seen.map(({ pid }) => pid)).toEqual([child.pid, child.pid, child.pid]);
+    expect(seen.map(({ totalBytes }) => totalBytes)).toEqual([SIZE + 13, SIZE + 13, SIZE + 13]);
+    const doneBytes = seen.reduce((sum, one) => sum + one.doneBytes, 0);
+    expect(doneBytes).toBeGreaterThan(0);
+    expect(doneBytes).toBeLessThanOrEqual(servedBytes);
+    expect(seen[0]!.connections).toBeGreaterThan(0);
+    const { stdout } = await stage.luci(["ps"]);
+    expect(stdout).toMatch(/^alpha +\d+-1 +running/m);
+    const run = await ended(child);
+    expect(run.exitCode).toBe(0);
+    expect(await jobs()).toEqual([]);
+    expect((await stage.luci(["ps"])).stderr).toContain("Nothing is running");
+    await checkInvariants(stage.models, stage.hub);
+  });
+
+  test("paused asks for nothing, keeps what came, and goes on without fetching it again", async () => {
+    const child = await startInstall(["alpha"]);
+    await until("bytes arrive", () => bytesOf("alpha") > 2 * MIB);
+    expect(await luci("pause", "alpha")).toContain("paused");
+    await expectSilence();
+    expect(await job("alpha")).toMatchObject({ state: "paused", connections: 0, bytesPerSec: 0 });
+    const pausedBytes = bytesOf("alpha");
+    const partials = await filesBelow(stage.partials);
+    expect(partials.some((name) => name.endsWith(".json"))).toBe(true);
+    await luci("resume", "alpha");
+    const run = await ended(child);
+    expect(run.exitCode).toBe(0);
+    // What had arrived when the requests were given up was written.
+    expect(resultOf(run)["fetchedBytes"]).toBeLessThan(SIZE + MIB);
+    expect(pausedBytes).toBeGreaterThan(2 * MIB);
+    const types = parseEvents(run.stdout).map(({ type }) => type);
+    expect(types.filter((type) => type === "model.paused" || type === "model.resumed")).toEqual([
+      "model.paused",
+      "model.resumed",
+    ]);
+    await checkInvariants(stage.models, stage.hub);
+  });
+
+  test("lets others have a paused model's place", async () => {
+    const child = await startInstall(["alpha", "beta"], "--jobs", "1");
+    await until("the first one runs", () => bytesOf("alpha") > MIB);
+    expect(bytesOf("beta")).toBe(0);
+    await luci("pause", "alpha");
+    await until("the second one runs", () => bytesOf("beta") > MIB);
+    const at = bytesOf("alpha");
+    await luci("resume", "alpha");
+    expect((await job("alpha"))?.state).toBe("waiting");
+    expect(bytesOf("alpha")).toBe(at);
+    expect((await ended(child)).exitCode).toBe(0);
+  });
+
+  test("takes the one with the highest priority next", async () => {
+    const child = await startInstall(["alpha", "beta", "gamma"], "--jobs", "1");
+    await until("the first one runs", () => bytesOf("alpha") > MIB);
+    await luci("priority", "gamma", "high");
+    await luci("priority", "beta", "-3");
+    expect((await jobs()).map(({ priority }) => priority)).toEqual([0, -3, 10]);
+    const run = await ended(child);
+    const started = parseEvents(run.stdout).filter(({ type }) => type === "file.started");
+    expect(started.map(({ model }) => model)).toEqual(["alpha", "gamma", "beta"]);
+  });
+
+  test("keeps to a limit that is set, raised and lifted while it runs", async () => {
+    stage.hub.behave({ rateBytesPerSec: 2 * MIB });
+    const child = await startInstall(["alpha", "beta"]);
+    await until("bytes arrive", () => fileBytes(stage.hub) > 2 * MIB);
+    for (const [rate, bytesPerSec] of [
+      ["300k", 300_000],
+      ["1M", 1_000_000],
+    ] as const) {
+      await luci("limit", rate);
+      // Half a second for it to count; then what the hub served has to agree.
+      await Bun.sleep(500);
+      const beforeBytes = fileBytes(stage.hub);
+      const beforeMs = performance.now();
+      await Bun.sleep(2_500);
+      const measured = ((fileBytes(stage.hub) - beforeBytes) * 1000) / (performance.now() - beforeMs);
+      expect(measured).toBeGreaterThan(bytesPerSec * 0.6);
+      expect(measured).toBeLessThan(bytesPerSec * 1.3);
+    }
+    await luci("limit", "off");
+    expect((await ended(child)).exitCode).toBe(0);
+  });
+
+  test("keeps one model to a limit of its own", async () => {
+    stage.hub.behave({ rateBytesPerSec: MIB });
+    const child = await startInstall(["alpha", "beta"]);
+    await until("bytes arrive", () => bytesOf("alpha") > MIB && bytesOf("beta") > MIB);
+    await luci("limit", "100k", "alpha");
+    await Bun.sleep(500);
+    const before = { alpha: bytesOf("alpha"), beta: bytesOf("beta") };
+    await Bun.sleep(2_000);
+    expect(bytesOf("alpha") - before.alpha).toBeLessThan(350_000);
+    expect(bytesOf("beta") - before.beta).toBeGreaterThan(MIB);
+    expect(await job("alpha")).toMatchObject({ limitBytesPerSec: 100_000 });
+    await luci("limit", "off", "alpha");
+    expect((await ended(child)).exitCode).toBe(0);
+  });
+
+  test("goes on without a model that is cancelled, and says so", async () => {
+    const child = await startInstall(["alpha", "beta"]);
+    await until("bytes arrive", () => bytesOf("alpha") > MIB && bytesOf("beta") > MIB);
+    await luci("cancel", "beta");
+    await until("it is gone", async () => (await job("beta")) === undefined);
+    const run = await ended(child);
+    expect(run.exitCode).toBe(130);
+    expect(errorOf(run)).toMatchObject({ code: "E_CANCELLED", exit: 130 });
+    expect(resultOf(run)).toMatchObject({
+      installed: [{ model: "alpha" }],
+      failed: [{ model: "beta", error: { code: "E_CANCELLED" } }],
+    });
+    expect(await finalsBelow(stage.models)).toEqual(["alpha.gguf"]);
+    expect((await filesBelow(stage.partials)).some((name) => name.endsWith(".part"))).toBe(true);
+    await checkInvariants(stage.models, stage.hub);
+  });
+
+  test("leaves no byte of a model that is cancelled with its partials, paused or not", async () => {
+    for (const pausesFirst of [false, true]) {
+      await rm(stage.models, { recursive: true, force: true });
+      stage.hub.behave({ rateBytesPerSec: MIB / 2 });
+      stage.hub.reset();
+      const child = await startInstall(["alpha"]);
+      await until("bytes arrive", () => bytesOf("alpha") > MIB);
+      if (pausesFirst) await luci("pause", "alpha");
+      await luci("cancel", "alpha", "--partials", "delete");
+      const run = await child.ended;
+      expect([pausesFirst, run.exitCode]).toEqual([pausesFirst, 130]);
+      expect(await filesBelow(stage.partials)).toEqual([]);
+      expect(await finalsBelow(stage.models)).toEqual([]);
+    }
+  });
+});
+
+describe("processes that end", () => {
+  test("of Ctrl-C while paused leave a partial that is continued", async () => {
+    const child = await startInstall(["alpha"]);
+    await until("bytes arrive", () => bytesOf("alpha") > 2 * MIB);
+    await luci("pause", "alpha");
+    await expectSilence();
+    child.kill("SIGINT");
+    const run = await child.ended;
+    expect(run.exitCode).toBe(130);
+    await expectContinued();
+  });
+
+  test("of kill -9 while paused lose nothing, and their socket is cleared away", async () => {
+    const child = await startInstall(["alpha"]);
+    await until("bytes arrive", () => bytesOf("alpha") > 2 * MIB);
+    await luci("pause", "alpha");
+    await expectSilence();
+    const doneBytes = (await job("alpha"))!.doneBytes;
+    child.kill("SIGKILL");
+    await child.ended;
+    expect(await readdir(join(stage.home, "run"))).toHaveLength(1);
+    expect(await jobs()).toEqual([]);
+    expect(await readdir(join(stage.home, "run"))).toEqual([]);
+    const resumedBytes = await expectContinued();
+    expect(resumedBytes).toBe(doneBytes);
+  });
+
+  /** The next install goes on from what is there. */
+  async function expectContinued(): Promise<number> {
+    stage.hub.behave({ rateBytesPerSec: null });
+    const next = await stage.luci(["install", "alpha", "--json"], { env: catalog });
+    const started = parseEvents(next.stdout).find(({ type }) => type === "file.started");
+    expect(next.exitCode).toBe(0);
+    // Bytes of a partial are told with its file: counted twice, a resumed batch would seem nearly done.
+    expect(parseEvents(next.stdout).find(({ type }) => type === "plan.resolved")?.["presentBytes"]).toBe(0);
+    expect(started?.["resumedBytes"]).toBeGreaterThan(0);
+    await checkInvariants(stage.models, stage.hub);
+    return started?.["resumedBytes"] as number;
+  }
+
+  test("leave no socket behind, and theirs is nobody else's business", async () => {
+    const child = await startInstall(["alpha"]);
+    const folder = join(stage.home, "run");
+    const [name = ""] = await readdir(folder);
+    expect((await stat(folder)).mode & 0o777).toBe(0o700);
+    expect((await stat(join(folder, name))).mode & 0o777).toBe(0o600);
+    child.kill("SIGTERM");
+    expect((await child.ended).exitCode).toBe(143);
+    expect(await readdir(folder)).toEqual([]);
+  });
+
+  test("of kill -9 leave a socket that the next install clears away", async () => {
+    const folder = join(stage.home, "run");
+    const child = await startInstall(["alpha"]);
+    const [dead = ""] = await readdir(folder);
+    child.kill("SIGKILL");
+    await child.ended;
+    const next = stage.start(["install", "beta"], { env: catalog });
+    running.push(next);
+    await until("its own is there", async () => !(await readdir(folder)).includes(dead));
+    expect((await ended(next)).exitCode).toBe(0);
+    expect(await readdir(folder)).toEqual([]);
+  });
+});
+
+describe("what stands in the way", () => {
+  test("a process that is stopped is told, and hides no other", async () => {
+    const stopped = await startInstall(["alpha"]);
+    stopped.kill("SIGSTOP");
+    const child = stage.start(["install", "beta"], { env: catalog });
+    running.push(child);
+    await until("bytes arrive", () => bytesOf("beta") > MIB);
+    const run = await stage.luci(["ps"]);
+    expect(run.exitCode).toBe(0);
+    expect(run.stdout).toContain("beta");
+    expect(run.stderr).toContain(`does not answer: ${stopped.pid} may be stopped`);
+    stopped.kill("SIGCONT");
+    for (const one of [stopped, child]) expect((await ended(one)).exitCode).toBe(0);
+  });
+
+  test("a place where no socket can be is no reason not to install", async () => {
+    await rm(join(stage.home, "run"), { recursive: true, force: true });
+    await writeFile(join(stage.home, "run"), "");
+    try {
+      stage.hub.behave({ rateBytesPerSec: 4 * MIB });
+      const run = await stage.luci(["install", "alpha"], { env: catalog });
+      expect(run.exitCode).toBe(0);
+      expect(run.stderr).toContain("Other terminals cannot steer this run");
+    } finally {
+      await rm(join(stage.home, "run"), { force: true });
+    }
+  });
+
+  test("a repair is a job like any other", async () => {
+    stage.hub.behave({ rateBytesPerSec: null });
+    expect((await stage.luci(["install", "alpha"], { env: catalog })).exitCode).toBe(0);
+    await truncate(join(stage.models, "alpha.gguf"), 100);
+    stage.hub.behave({ rateBytesPerSec: MIB / 2 });
+    stage.hub.reset();
+    const child = stage.start(["verify", "--repair"], { env: catalog });
+    running.push(child);
+    await until("bytes arrive", () => bytesOf("alpha") > MIB);
+    await luci("pause", "alpha");
+    await until("it is paused", async () => (await job("alpha"))?.state === "paused");
+    await luci("resume", "--all");
+    expect((await ended(child)).exitCode).toBe(0);
+    await checkInvariants(stage.models, stage.hub);
+  });
+});
+
+test("a watch looks again and again, and ends with Ctrl-C at any moment without a word", async () => {
+  const child = await startInstall(["alpha"], "--limit-rate", "300k");
+  const watches = Array.from({ length: 6 }, () => stage.start(["ps", "--watch", "--json"]));
+  const seen = ({ stdout }: { stdout: string }): Job[][] =>
+    parseEvents(stdout.split("\n").slice(0, -1).join("\n"))
+      .filter(({ type }) => type === "jobs")
+      .map(({ jobs: list }) => list as Job[]);
+  for (const [index, watch] of watches.entries()) {
+    // Each at another moment: the second look comes a second after the first.
+    await until("it has looked twice", () => seen(watch.output()).length >= 2);
+    await Bun.sleep(index % 2 === 0 ? 0 : 1_000 - index * 4);
+    watch.kill("SIGINT");
+    const run = await watch.ended;
+    expect([run.exitCode, run.stderr]).toEqual([130, ""]);
+    expect(seen(run).every(([one]) => one?.model === "alpha")).toBe(true);
+    expect(resultOf(run)).toMatchObject({ command: "ps", watched: true });
+  }
+  child.kill("SIGINT");
+  expect((await child.ended).exitCode).toBe(130);
+});
+
+describe("words", () => {
+  test("that fit no job end with 7 and the nearest name", async () => {
+    const child = await startInstall(["alpha"]);
+    const run = await stage.luci(["pause", "alpa"]);
+    expect([run.exitCode, run.stderr]).toEqual([
+      7,
+      "error: No running job is called alpa\nhint: Did you mean `alpha`?\n",
+    ]);
+    for (const args of [
+      ["pause"],
+      ["resume", "alpha", "--all"],
+      ["limit", "0"],
+      ["priority", "alpha", "urgent"],
+    ])
+      expect([args, (await stage.luci(args)).exitCode]).toEqual([args, 2]);
+    expect((await ended(child)).exitCode).toBe(0);
+  });
+
+  test.each(["pause --all", "cancel x", "limit 1M", "priority x low"])(
+    "`%s` where nothing runs ends with 7 and what to do",
+    async (words) => {
+      const run = await stage.luci(words.split(" "));
+      expect([run.exitCode, run.stderr]).toEqual([7, expect.stringContaining("Nothing is running")]);
+    },
+  );
+});

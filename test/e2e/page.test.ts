@@ -1,0 +1,219 @@
+// The page of `luci serve` in a real browser, used as a person would. What counts is what the hub and the disk saw.
+// needs: chromium (chromium)
+
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "bun:test";
+import { open, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { Job } from "../../src/domain/job.ts";
+import { hasBrowser } from "../support/browser.ts";
+import { checkInvariants } from "../support/invariants.ts";
+import { openPageStage, type PageStage } from "../support/page-stage.ts";
+import { until } from "../support/serve.ts";
+import { fileBytes, filesBelow, finalsBelow } from "../support/stage.ts";
+
+const MIB = 1024 * 1024;
+const SIZE = 8 * MIB;
+/** Of a file on the hub. */
+const FILE_BYTES = SIZE + 13;
+
+let on: PageStage;
+
+describe.skipIf(!hasBrowser())("the page", () => {
+  beforeAll(async () => {
+    on = await openPageStage({ sizeBytes: SIZE });
+  });
+  beforeEach(() => on.begin());
+  afterEach(() => on.end());
+  afterAll(() => on[Symbol.asyncDispose]());
+
+  /** A button of the page, by the name a screen reader says. */
+  const button = (name: string) => on.page.getByRole("button", { name, exact: true });
+  const onlyJob = async (): Promise<Job> => (await on.serve.jobs())[0]!;
+
+  /** One download that takes a while. */
+  async function startSlowly(): Promise<void> {
+    on.stage.hub.behave({ rateBytesPerSec: MIB / 4 });
+    await button("Install alpha").click();
+    await until("bytes arrive", () => fileBytes(on.stage.hub) > MIB);
+  }
+
+  async function installAlpha(): Promise<void> {
+    await button("Install alpha").click();
+    await on.row("models", "alpha").waitFor();
+  }
+
+  test("installs from the catalog; paused it asks the hub for nothing, resumed it goes on", async () => {
+    await on.open();
+    expect(await on.row("install", "alpha").textContent()).toContain("8.39 MB");
+    expect(await on.page.locator("#install-figures").textContent()).toMatch(/^[\d.]+ [MGT]B free$/);
+    await startSlowly();
+    const row = on.row("downloads", "alpha");
+    await row.getByText("Downloading").waitFor();
+    expect(await on.row("install", "alpha").getByText("On its way").isVisible()).toBe(true);
+    const bar = on.page.getByRole("progressbar", { name: "Progress of alpha" });
+    await until("the bar moves", async () => Number(await bar.getAttribute("value")) > 15);
+    expect(await row.locator(".figures").first().textContent()).toMatch(/^\d+ % · [\d.]+ MB of 8\.39 MB/);
+    await until("the graph rises", async () => {
+      const words = await on.page.getByRole("img", { name: /^Speed over/ }).getAttribute("aria-label");
+      return /now [\d.]+ [kM]B\/s, at most [\d.]+ [kM]B\/s$/.test(words ?? "");
+    });
+    await button("Pause alpha").click();
+    await row.getByText("Paused").waitFor();
+    const before = [on.stage.hub.log().length, fileBytes(on.stage.hub)];
+    await Bun.sleep(1_200);
+    expect([on.stage.hub.log().length, fileBytes(on.stage.hub)]).toEqual(before);
+    on.stage.hub.behave({ rateBytesPerSec: null });
+    await button("Resume alpha").click();
+    await on.row("models", "alpha").waitFor();
+    await on.row("install", "alpha").getByText("Installed").waitFor();
+    await on.row("history", "alpha").getByText("Installed").waitFor();
+    expect(await on.page.getByText("Nothing is on its way.").isVisible()).toBe(true);
+    expect(await on.page.getByRole("status").textContent()).toBe("alpha: Installed");
+    // What was on the way when it was paused is asked for again: a few connections' worth of buffers.
+    expect(fileBytes(on.stage.hub)).toBeLessThan(FILE_BYTES + 2 * MIB);
+    await checkInvariants(on.stage.models, on.stage.hub);
+  });
+
+  test("sets priority and limit of one download, and cancels it with or without its bytes", async () => {
+    await on.open();
+    await startSlowly();
+    await on.page.getByRole("combobox", { name: "Priority of alpha" }).selectOption("High priority");
+    await until("the priority is set", async () => (await onlyJob()).priority === 10);
+    await button("Limit alpha").click();
+    await on.page.getByLabel("Bytes per second").fill("fast");
+    await button("Set the limit").click();
+    const dialog = on.page.getByRole("dialog", { name: "Limit alpha" });
+    expect(await dialog.getByRole("alert").textContent()).toMatch(/\S+/);
+    await until("it is said why", async () => /20M/.test((await dialog.textContent()) ?? ""));
+    await on.page.getByLabel("Bytes per second").fill("300k");
+    await on.page.keyboard.press("Enter");
+    await dialog.waitFor({ state: "hidden" });
+    await until("the limit is set", async () => (await onlyJob()).limitBytesPerSec === 300_000);
+    await on.row("downloads", "alpha").getByText("limit 300 kB/s").waitFor();
+    await button("Limit alpha").click();
+    expect(await on.page.getByLabel("Bytes per second").inputValue()).toBe("300k");
+    await button("No limit").click();
+    await until("the limit is gone", async () => (await onlyJob()).limitBytesPerSec === null);
+    await button("Cancel alpha").click();
+    await button("Go on").click();
+    expect((await onlyJob()).state).toBe("running");
+    await button("Cancel alpha").click();
+    await button("Cancel, keep what arrived").click();
+    await on.row("history", "alpha").getByText("Cancelled").waitFor();
+    expect((await filesBelow(on.stage.partials)).length).toBeGreaterThan(0);
+    await button("Install alpha").click();
+    await button("Cancel alpha").click();
+    await button("Cancel, delete it").click();
+    await until("nothing is left", async () => (await filesBelow(on.stage.partials)).length === 0);
+    expect(await finalsBelow(on.stage.models)).toEqual([]);
+  });
+
+  test("sets the limit of everything together, and sees when somebody else does", async () => {
+    await on.open();
+    await button("No speed limit").click();
+    await on.page.getByLabel("Bytes per second").fill("2.5M");
+    await on.page.keyboard.press("Enter");
+    await button("Limit 2.5 MB/s").waitFor();
+    expect((await on.serve.ask("GET", "/v1/settings")).data).toEqual({ limitRate: 2_500_000 });
+    await on.serve.ask("PATCH", "/v1/settings", { body: { limitRate: "off" } });
+    await button("No speed limit").waitFor();
+  });
+
+  test("installs any ref; says at the field what is wrong with one; tries a failure again", async () => {
+    await on.open();
+    const field = on.page.getByLabel("Any model, repository or address");
+    await field.fill("no such model!");
+    await on.page.keyboard.press("Enter");
+    const wrong = on.page.locator("#install-error");
+    await until("it is said what is wrong", async () => (await wrong.textContent()) !== "");
+    expect(await wrong.textContent()).toContain('Not a model: "model!".');
+    await field.fill("hf:org/nothing");
+    await button("Install").click();
+    const failed = on.row("downloads", "hf:org/nothing");
+    await failed.getByText("Failed").waitFor();
+    expect(await failed.textContent()).toContain("has no such repository");
+    await button("Try again hf:org/nothing").click();
+    await until("it was tried again", async () => (await on.serve.jobs()).length === 2);
+    await until("both failed", async () => (await on.serve.jobs()).every(({ state }) => state === "failed"));
+    await button("Put away hf:org/nothing").click();
+    expect(await failed.count()).toBe(0);
+    await field.fill("core models");
+    await on.page.keyboard.press("Enter");
+    for (const name of ["alpha", "beta", "gamma"]) await on.row("models", name).waitFor();
+    expect(await on.page.locator("#models-figures").textContent()).toBe("3 · 25.2 MB");
+    await checkInvariants(on.stage.models, on.stage.hub);
+  });
+
+  test("verifies, shows what is damaged, and repairs it", async () => {
+    await on.open();
+    await installAlpha();
+    const row = on.row("models", "alpha");
+    await button("Verify alpha").click();
+    await row.getByText("Everything is right. Read 8.39 MB.").waitFor();
+    const path = join(on.stage.models, "alpha.gguf");
+    const file = await open(path, "r+");
+    await file.write(new Uint8Array([1, 2, 3, 4]), 0, 4, 5 * MIB);
+    await file.close();
+    await button("Verify alpha").click();
+    await row.getByText("1 of 1 file is not right.").waitFor();
+    expect(await row.locator(".findings").textContent()).toMatch(/^Damagedalpha\.gguf1 of 2 pieces: /);
+    await button("Repair alpha").click();
+    await row.getByText("It was damaged and is right again.").waitFor();
+    expect(await button("Repair alpha").count()).toBe(0);
+    const digest = new Bun.CryptoHasher("sha256").update(await readFile(path)).digest("hex");
+    expect(digest).toBe(on.stage.hub.filesOf("org/alpha").get("alpha.gguf")!.content.sha256);
+  });
+
+  test("removes a model after it was asked, and says what that frees", async () => {
+    await on.open();
+    await installAlpha();
+    await button("Remove alpha").click();
+    const dialog = on.page.getByRole("dialog", { name: "Remove alpha?" });
+    await dialog.getByText("This deletes 1 file and frees 8.39 MB.").waitFor();
+    expect(await dialog.getByRole("listitem").textContent()).toBe(join(on.stage.models, "alpha.gguf"));
+    await button("Keep it").click();
+    expect(await finalsBelow(on.stage.models)).toEqual(["alpha.gguf"]);
+    await button("Remove alpha").click();
+    await button("Remove").click();
+    await until("it is gone", async () => (await finalsBelow(on.stage.models)).length === 0);
+    await on.page.getByText("None are installed yet.").waitFor();
+    await button("Install alpha").waitFor();
+    expect(await on.page.getByRole("status").textContent()).toBe("alpha is removed. 8.39 MB freed.");
+  });
+
+  test("shows what takes room, and cleans up what a killed daemon left", async () => {
+    await on.open();
+    await startSlowly();
+    await button("Cancel alpha").click();
+    await button("Cancel, keep what arrived").click();
+    await on.row("history", "alpha").waitFor();
+    const picture = on.page.getByRole("img", { name: /models: 0 B, Unfinished: [1-9]/ });
+    await picture.waitFor();
+    await button("Clean up").click();
+    await on.page.getByText(/^This deletes 1 leftover and frees/).waitFor();
+    await button("Delete").click();
+    await until("nothing is left", async () => (await filesBelow(on.stage.partials)).length === 0);
+    await on.page.getByRole("img", { name: /Unfinished: 0 B/ }).waitFor();
+  });
+
+  test("says that the connection is lost, and goes on by itself when luci is back", async () => {
+    await on.open();
+    await startSlowly();
+    await on.row("downloads", "alpha").waitFor();
+    await on.kill();
+    const link = on.page.getByRole("banner");
+    await link.getByText("Connection lost. Trying again.").waitFor();
+    await button("Pause alpha").click();
+    await on.page.getByText("luci does not answer.").waitFor();
+    await on.restart();
+    await link.getByText("Connected", { exact: true }).waitFor();
+    on.stage.hub.behave({ rateBytesPerSec: null });
+    await on.row("models", "alpha").waitFor();
+    await button("Install beta").click();
+    await on.row("models", "beta").waitFor();
+    // Chromium notes every connection that is refused; that is what was wanted here.
+    const others = on.browser.complaints.filter((text) => !/^WebSocket connection to .*ERR_/.test(text));
+    on.browser.complaints.splice(0, Number.POSITIVE_INFINITY, ...others);
+    await checkInvariants(on.stage.models, on.stage.hub);
+  });
+});

@@ -1,0 +1,90 @@
+import { expect, test } from "bun:test";
+import { mkdir, readdir, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { type SocketHooks, listenHttp } from "../../../src/platform/http-server.ts";
+import { askLocal } from "../../../src/platform/http-local.ts";
+import { tempHome } from "../../support/temp-home.ts";
+
+const { signal } = new AbortController();
+const echo = async (request: Request): Promise<Response> =>
+  Response.json({ method: request.method, path: new URL(request.url).pathname, text: await request.text() });
+
+test("a local socket is the user's alone, however long its path, and goes with its server", async () => {
+  await using home = await tempHome();
+  const folder = join(home.path, "x".repeat(200), "y".repeat(200));
+  await mkdir(folder, { recursive: true, mode: 0o755 });
+  const socketPath = join(folder, "1.sock");
+  const server = await listenHttp({ at: { socketPath }, handle: echo });
+  expect((await stat(folder)).mode & 0o777).toBe(0o700);
+  expect((await stat(socketPath)).mode & 0o777).toBe(0o600);
+  expect(await askLocal(socketPath, { method: "PATCH", path: "/v1/x", body: { a: 1 }, signal })).toEqual({
+    status: 200,
+    data: { method: "PATCH", path: "/v1/x", text: '{"a":1}' },
+  });
+  await server.close();
+  expect(await readdir(folder)).toEqual([]);
+  expect(await askLocal(socketPath, { method: "GET", path: "/", signal })).toBeNull();
+});
+
+test("a proxy of the surroundings is not asked", async () => {
+  await using home = await tempHome();
+  const socketPath = join(home.path, "1.sock");
+  const server = await listenHttp({ at: { socketPath }, handle: echo });
+  const before = process.env["HTTP_PROXY"];
+  process.env["HTTP_PROXY"] = "http://127.0.0.1:1";
+  try {
+    expect(await askLocal(socketPath, { method: "GET", path: "/", signal })).toMatchObject({ status: 200 });
+  } finally {
+    if (before === undefined) delete process.env["HTTP_PROXY"];
+    else process.env["HTTP_PROXY"] = before;
+    await server.close();
+  }
+});
+
+test("a port on this machine is chosen, and a body that is too large is refused", async () => {
+  const server = await listenHttp({ at: { host: "127.0.0.1", port: 0 }, handle: echo });
+  const url = `http://127.0.0.1:${server.port}/`;
+  expect((await fetch(url, { method: "POST", body: "x".repeat(100) })).status).toBe(200);
+  expect((await fetch(url, { method: "POST", body: "x".repeat(2 * 1024 * 1024) })).status).toBe(413);
+  await server.close();
+  expect(await fetch(url).catch((error: { code?: string }) => error.code)).toMatch(
+    /ECONNREFUSED|ConnectionRefused/,
+  );
+});
+
+test("a connection becomes a WebSocket where the handler wants it", async () => {
+  const log: string[] = [];
+  const hooks: SocketHooks = {
+    open: (socket) => void socket.send("hello"),
+    message: (text) => void log.push(text),
+    drain: () => undefined,
+    close: () => void log.push("closed"),
+  };
+  const server = await listenHttp({
+    at: { host: "127.0.0.1", port: 0 },
+    handle: async (_request, connection) => {
+      log.push(connection.address ?? "");
+      return connection.upgrade(hooks) ? null : new Response("no", { status: 400 });
+    },
+  });
+  const socket = new WebSocket(`ws://127.0.0.1:${server.port}/`);
+  const said = Promise.withResolvers<string>();
+  socket.onmessage = ({ data }) => said.resolve(String(data));
+  expect(await said.promise).toBe("hello");
+  socket.send("back");
+  while (!log.includes("back")) await Bun.sleep(1);
+  socket.close();
+  while (!log.includes("closed")) await Bun.sleep(1);
+  expect(log).toEqual(["127.0.0.1", "back", "closed"]);
+  await server.close();
+});
+
+test("what a handler throws becomes a bare 500, without its stack", async () => {
+  const server = await listenHttp({
+    at: { host: "127.0.0.1", port: 0 },
+    handle: () => Promise.reject(new Error("secret")),
+  });
+  const response = await fetch(`http://127.0.0.1:${server.port}/`);
+  expect([response.status, await response.text()]).toEqual([500, "Internal Server Error\n"]);
+  await server.close();
+});
