@@ -129,8 +129,7 @@ async function faceOf(run: Run): Promise<Face> {
     color: process.stderr.isTTY && !process.env["NO_COLOR"] && process.env["TERM"] !== "dumb",
     isTTY: isTerminal(),
     columns: process.stderr.columns || DEFAULT_COLUMNS,
-    // Nobody listens any more: like a terminal that was closed.
-    onReaderGone: () => run.ended || stop(run, "SIGHUP"),
+    onReaderGone: () => run.ended || stop(run, "SIGPIPE"),
   });
   return run.face;
 }
@@ -184,7 +183,8 @@ function stop(run: Run, signal: StopSignal): void {
 /** However long the winding down takes: a run that was told to end ends. */
 function leaveAfter(run: Run, waitMs: number): void {
   const end = (): void => {
-    if (!run.failed) run.face?.error(reportError(run.controller.signal.reason));
+    if (!run.failed && process.exitCode !== SIGNAL_EXITS.SIGPIPE)
+      run.face?.error(reportError(run.controller.signal.reason));
     leave(run, Number(process.exitCode ?? 1));
   };
   setTimeout(end, waitMs).unref();
@@ -202,6 +202,8 @@ async function fail(run: Run, thrown: unknown): Promise<void> {
   run.failed = true;
   const { code, message, hint, exit } = toLuciError(thrown);
   process.exitCode = exit;
+  // A reader that has seen enough (`luci verify --json | head -1`) is no failure.
+  if (exit === SIGNAL_EXITS.SIGPIPE) return;
   const face = await faceOf(run);
   if (code !== "E_INTERNAL") return face.error({ code, message, hint, exit });
   const stack = thrown instanceof Error ? thrown.stack : undefined;

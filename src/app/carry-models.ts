@@ -1,21 +1,23 @@
 // All files of all models of a run, several at once; a model is published when its last file is sealed.
 
-import { dirname } from "node:path";
 import { LuciError, reportError, toLuciError } from "../domain/errors.ts";
 import type { FileHow } from "../domain/plan.ts";
 import type { Receipt } from "../domain/results.ts";
-import { type Manifest, installedPath, pathsOf, publishManifest, readRecords } from "../store/manifest.ts";
+import { installedPath, pathsOf, readRecords } from "../store/manifest.ts";
+import { changeRecords } from "../store/records-lock.ts";
 import { removeEmptyParents } from "../store/removal.ts";
 import { runQueue } from "../transfer/queue.ts";
 import { carryFile } from "./carry.ts";
 import { CarryError, type CarryRun, type Carried, type Kept } from "./carry-run.ts";
-import type { Context } from "./context.ts";
 import { discardPartials } from "./discard.ts";
+import { publishModel } from "./publish.ts";
 import { receiptOf } from "./models.ts";
-import { type FileNeed, type ModelNeed, isSmall } from "./need.ts";
+import { type FileNeed, type ModelNeed, isSmall, reserveFor } from "./need.ts";
 
 /** Every file has a connection of its own: no host is asked for more at once. */
 const MOST_FILES = 16;
+/** Somebody waits for the answer to Ctrl-C. */
+const WIND_DOWN_MS = 1_000;
 
 /** One model under way. */
 export interface ModelRun {
@@ -42,9 +44,14 @@ export async function carryModels(run: CarryRun, models: readonly ModelNeed[]): 
       run: () => carryOne(run, model, file),
     })),
   );
-  await runQueue(tasks, { capacity: MOST_FILES, signal }).catch((error: unknown) => {
+  const stopWatch = run.disk.start(await reserveFor(run.context, models));
+  try {
+    await runQueue(tasks, { capacity: MOST_FILES, signal });
+  } catch (error) {
     if (!signal.aborted) throw error;
-  });
+  } finally {
+    stopWatch();
+  }
   if (signal.aborted) for (const model of runs) await windDown(run, model);
   return runs;
 }
@@ -56,20 +63,22 @@ function weightOf({ placement: { file } }: FileNeed, jobs: number): number {
 
 async function carryOne(run: CarryRun, model: ModelRun, file: FileNeed): Promise<void> {
   const { context } = run;
-  const signal = AbortSignal.any([context.signal, model.abort.signal]);
-  if (signal.aborted) return;
+  const cancel = AbortSignal.any([context.signal, model.abort.signal]);
+  // A disk without room fails a model, it does not cancel it.
+  const signal = AbortSignal.any([cancel, run.disk.signal]);
+  if (cancel.aborted) return;
   model.started = true;
   const names = { model: model.need.plan.name, file: file.placement.file.path };
   try {
     const carried = await carryFile(run, file, { model: names.model, signal });
     model.carried.set(file, carried);
     model.fetchedBytes += carried.fetchedBytes;
-    if (model.carried.size === model.need.files.length) await publish(run, model);
+    if (model.carried.size === model.need.files.length) await publish(run, model, { signal });
   } catch (error) {
     const reason = error instanceof CarryError ? error.reason : toLuciError(error);
     if (error instanceof CarryError) model.kept.push(error.kept);
     const keptBytes = error instanceof CarryError ? error.kept.keptBytes : 0;
-    if (signal.aborted) return context.emit({ type: "file.cancelled", ...names, keptBytes });
+    if (cancel.aborted) return context.emit({ type: "file.cancelled", ...names, keptBytes });
     context.emit({ type: "file.failed", ...names, error: reportError(reason) });
     fail(run, model, reason);
   }
@@ -83,30 +92,13 @@ function fail(run: CarryRun, model: ModelRun, reason: LuciError): void {
   run.context.emit({ type: "model.failed", model: model.need.plan.name, error: reportError(reason) });
 }
 
-async function publish(run: CarryRun, model: ModelRun): Promise<void> {
+async function publish(run: CarryRun, model: ModelRun, { signal }: { signal: AbortSignal }): Promise<void> {
   const { context } = run;
-  const { plan, placed, files } = model.need;
-  const { name, ref, source, revision } = plan;
-  const records = files.flatMap((file) => {
-    const carried = model.carried.get(file);
-    return carried ? [carried.record] : [];
-  });
-  const installedAt = new Date().toISOString();
-  const manifest: Manifest = {
-    format: 1,
-    name,
-    ref,
-    source,
-    revision,
-    folder: placed.folder,
-    installedAt,
-    files: records,
-  };
-  await syncPlaces(context, files);
-  await publishManifest(context.store, manifest);
-  await removeReplaced(context, model.need);
+  const { need, carried } = model;
+  const { name } = need.plan;
+  const manifest = await publishModel(run, { need, carried, signal });
   const hows = new Map<string, FileHow>(
-    files.map((file) => [file.placement.path, model.carried.get(file)?.how ?? "reused"]),
+    need.files.map((file) => [file.placement.path, carried.get(file)?.how ?? "reused"]),
   );
   model.receipt = receiptOf(context.store, manifest, {
     hows,
@@ -116,31 +108,24 @@ async function publish(run: CarryRun, model: ModelRun): Promise<void> {
   context.emit({ type: "model.ready", model: name, path: model.receipt.path });
 }
 
-/** The version before is nobody's any more; what cannot be removed shows up as foreign, and harms nothing. */
-async function removeReplaced({ files: disk, store }: Context, { replaced }: ModelNeed): Promise<void> {
-  for (const path of replaced) {
-    const absolute = installedPath(store, { path });
-    await disk.remove(absolute).catch(() => false);
-    await removeEmptyParents(store, absolute);
-  }
-}
-
-/** Makes the names of all files durable, each folder once: adopted ones may never have been. */
-async function syncPlaces({ files: disk, store }: Context, files: readonly FileNeed[]): Promise<void> {
-  for (const folder of new Set(files.map(({ placement }) => dirname(installedPath(store, placement)))))
-    await disk.syncFolder(folder);
-}
-
 /** After an interrupt: a model that is not whole keeps its finished files, or loses every byte, as the policy says. */
 async function windDown(run: CarryRun, model: ModelRun): Promise<void> {
   const { context } = run;
   if (model.receipt || !model.started) return;
-  const finished = [...model.carried].filter(([, carried]) => carried.how === "fetched");
   if (context.settings.partials === "resume") {
+    const finished = [...model.carried].filter(([, carried]) => carried.how === "fetched");
     const keptBytes = finished.reduce((sum, [, carried]) => sum + carried.record.sizeBytes, 0);
     model.kept.push({ keptBytes, deleted: null, undeleted: null });
     return;
   }
+  await changeRecords(context.store, { patienceMs: WIND_DOWN_MS }, () => deleteFinished(run, model));
+  // Files that this run had not begun may have partials of an earlier one.
+  model.kept.push(...(await discardPartials(context, model.need.files)));
+}
+
+/** Deletes what this run fetched of a model, as far as no other needs it. */
+async function deleteFinished({ context }: CarryRun, model: ModelRun): Promise<void> {
+  const finished = [...model.carried].filter(([, carried]) => carried.how === "fetched");
   // What completed models need, those of this run included: no policy may take it from them.
   const needed = pathsOf((await readRecords(context.store)).manifests);
   for (const [file] of finished) {
@@ -155,6 +140,4 @@ async function windDown(run: CarryRun, model: ModelRun): Promise<void> {
     });
     await removeEmptyParents(context.store, path);
   }
-  // Files that this run had not begun may have partials of an earlier one.
-  model.kept.push(...(await discardPartials(context, model.need.files)));
 }

@@ -8,6 +8,7 @@ import { type Limiter, createLimiter } from "../transfer/limiter.ts";
 import { every } from "../platform/clock.ts";
 import { type ConnectionPool, createConnectionPool } from "../transfer/pool.ts";
 import type { Context } from "./context.ts";
+import { DiskWatch } from "./disk-watch.ts";
 import type { FileNeed } from "./need.ts";
 import type { Sources } from "./sources.ts";
 
@@ -22,6 +23,8 @@ export interface CarryRun {
   readonly pool: ConnectionPool;
   /** Shut while nothing may be fetched. */
   readonly gate: Gate;
+  /** Shuts the gate while the disk has no room. */
+  readonly disk: DiskWatch;
   readonly force: boolean;
   /** False with `--no-resume`. */
   readonly resume: boolean;
@@ -51,11 +54,16 @@ export interface Kept {
 export class CarryError extends Error {
   readonly reason: LuciError;
   readonly kept: Kept;
+  readonly fetchedBytes: number;
+  /** A sync failed: what was written since the last checkpoint is lost, and may be fetched once more. */
+  readonly lostSync: boolean;
 
-  constructor(reason: LuciError, kept: Kept) {
+  constructor(reason: LuciError, kept: Kept, { fetchedBytes = 0, lostSync = false } = {}) {
     super(reason.message);
     this.reason = reason;
     this.kept = kept;
+    this.fetchedBytes = fetchedBytes;
+    this.lostSync = lostSync;
   }
 }
 
@@ -64,13 +72,21 @@ export type CarryChoice = Pick<CarryRun, "sources" | "force" | "resume" | "allow
 
 /** Makes ready what the files of a run share, as the settings say. */
 export function openCarryRun(context: Context, choice: CarryChoice): CarryRun {
-  const { limitBytesPerSec, connections } = context.settings;
+  const { limitBytesPerSec, connections, diskWaitMs, modelsFolder } = context.settings;
+  const gate = new Gate();
   return {
     ...choice,
     context,
     limiter: createLimiter(limitBytesPerSec),
     pool: createConnectionPool({ fixed: connections, now: () => performance.now(), every }),
-    gate: new Gate(),
+    gate,
+    disk: new DiskWatch({
+      gate,
+      folder: modelsFolder,
+      waitMs: diskWaitMs,
+      emit: context.emit,
+      freeBytes: () => context.files.freeBytes(modelsFolder),
+    }),
   };
 }
 

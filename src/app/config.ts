@@ -7,6 +7,8 @@ import * as v from "valibot";
 import { type ErrorCode, LuciError } from "../domain/errors.ts";
 import type { Settings } from "../domain/settings.ts";
 import { KEYS, type Layer, LAYER_SCHEMAS, type Place, type SettingKey } from "./config-schema.ts";
+import { parseCertificates } from "../platform/http-trust.ts";
+import { shorten } from "../domain/text.ts";
 import { findHubToken, type TokenDisk, type TokenSources } from "./hub-token.ts";
 
 /** Settings from flags, as typed. `dir` is the models folder. */
@@ -19,7 +21,7 @@ export interface ConfigDisk extends TokenDisk {
   exists(path: string): Promise<boolean>;
 }
 
-export interface SettingsSources extends Omit<TokenSources, "hubEndpoint"> {
+export interface SettingsSources extends TokenSources {
   readonly flags: SettingsFlags;
   readonly disk: ConfigDisk;
   /** What relative paths in flags and environment start from. */
@@ -28,13 +30,25 @@ export interface SettingsSources extends Omit<TokenSources, "hubEndpoint"> {
   readonly network: boolean;
 }
 
-const FLAG_NAMES = ["dir", "partials", "jobs", "connections", "limit-rate", "retries", "hasher"] as const;
+const FLAG_NAMES = [
+  "dir",
+  "partials",
+  "jobs",
+  "connections",
+  "limit-rate",
+  "retries",
+  "hasher",
+  "disk-wait",
+  "ca-file",
+] as const;
 const ENVIRONMENT: Readonly<Partial<Record<SettingKey, string>>> = {
   models: "LUCI_MODELS",
   partials: "LUCI_PARTIALS",
   "limit-rate": "LUCI_LIMIT_RATE",
   "stall-seconds": "LUCI_STALL_SECONDS",
+  "disk-wait": "LUCI_DISK_WAIT",
   catalog: "LUCI_CATALOG",
+  "ca-file": "LUCI_CA_FILE",
   "hf-endpoint": "HF_ENDPOINT",
 };
 const DEFAULTS = {
@@ -45,9 +59,11 @@ const DEFAULTS = {
   retries: 3,
   hasher: "auto",
   "stall-seconds": 30,
+  "disk-wait": 600_000,
   "hf-endpoint": "https://huggingface.co",
 } as const satisfies Layer;
 const HOME_NAME = ".luciferai";
+const CA_HINT = "See --ca-file, LUCI_CA_FILE, or `ca-file` in config.toml";
 const CONFIG_NAME = "config.toml";
 
 /**
@@ -73,6 +89,7 @@ export async function loadSettings(sources: SettingsSources): Promise<Settings> 
       hint: "See LUCI_CATALOG, or `catalog` in config.toml",
     });
   }
+  if (sources.network && values["ca-file"] !== undefined) await checkCaFile(values["ca-file"], disk);
   return {
     homeFolder,
     modelsFolder: values.models ?? join(homeFolder, "models"),
@@ -83,13 +100,29 @@ export async function loadSettings(sources: SettingsSources): Promise<Settings> 
     retries: values.retries,
     hasher: values.hasher,
     stallMs: Math.round(values["stall-seconds"] * 1000),
+    diskWaitMs: values["disk-wait"],
+    caFile: values["ca-file"] ?? null,
     catalogFiles: [
       ...(values.catalog === undefined ? [] : [values.catalog]),
       ...(await homeCatalogs(homeFolder, disk)),
     ],
     hubEndpoint: values["hf-endpoint"],
-    hubToken: sources.network ? await findHubToken({ ...sources, hubEndpoint: values["hf-endpoint"] }) : null,
+    hubToken: sources.network ? await findHubToken(sources) : null,
   };
+}
+
+/** A file of certificates that is of no use is said before anything is fetched. @throws LuciError E_CONFIG */
+async function checkCaFile(path: string, disk: ConfigDisk): Promise<void> {
+  let text: string | null;
+  try {
+    text = await disk.readText(path);
+  } catch (cause) {
+    const reason = cause instanceof LuciError ? cause.message : path;
+    throw new LuciError("E_CONFIG", `Cannot read certificates: ${reason}`, { hint: CA_HINT, cause });
+  }
+  if (text === null)
+    throw new LuciError("E_CONFIG", `There is no file of certificates ${path}`, { hint: CA_HINT });
+  parseCertificates(text, { path, named: "ca-file" });
 }
 
 function readFlags(flags: SettingsFlags): Layer {
@@ -117,7 +150,7 @@ async function readConfig(path: string, disk: ConfigDisk): Promise<Layer> {
   if (text === null) return {};
   const raw = Object.entries(parseConfig(text, path)).map(([key, value]) => {
     if (isKey(key)) return { key, value, name: `\`${key}\` in ${path}` };
-    throw new LuciError("E_CONFIG", `There is no setting \`${key}\`: ${path}`, {
+    throw new LuciError("E_CONFIG", `There is no setting \`${shorten(key)}\`: ${path}`, {
       hint: `It may hold ${quoteAll(KEYS)}`,
     });
   });
@@ -130,7 +163,7 @@ function parseConfig(text: string, path: string): Readonly<Record<string, unknow
   } catch (error) {
     if (!(error instanceof TomlError)) throw error;
     const reason = error.message.split("\n", 1)[0] ?? "";
-    throw new LuciError("E_CONFIG", `${path}, line ${error.line}: ${reason}`, {
+    throw new LuciError("E_CONFIG", `${path}, line ${error.line}: ${shorten(reason)}`, {
       hint: "config.toml is TOML: `jobs = 4`",
     });
   }
@@ -149,7 +182,7 @@ function readLayer(raw: readonly Raw[], { place, code }: { place: Place; code: E
     const parsed = v.safeParse(schema[place], value);
     if (parsed.success) return [key, parsed.output] as const;
     // An address may carry a password: never repeat it.
-    const shown = key === "hf-endpoint" ? "not usable" : JSON.stringify(value);
+    const shown = key === "hf-endpoint" ? "not usable" : shorten(JSON.stringify(value));
     throw new LuciError(code, `${name} is ${shown}`, { hint: `Allowed: ${allowed}` });
   });
   // Each value has just been checked by the schema of its own key.
@@ -173,6 +206,7 @@ function withPaths(layer: Layer, roots: PathRoots): Layer {
   return {
     ...layer,
     ...(layer.models === undefined ? {} : { models: toPath(layer.models, roots) }),
+    ...(layer["ca-file"] === undefined ? {} : { "ca-file": toPath(layer["ca-file"], roots) }),
     ...(layer.catalog === undefined ? {} : { catalog: toPath(layer.catalog, roots) }),
   };
 }

@@ -54,6 +54,7 @@ export function createContext({
       userAgent: `luci/${version}`,
       stallMs: settings.stallMs,
       retries: settings.retries,
+      caFile: settings.caFile,
       onRetry,
     }),
     store: openStore({ files, modelsFolder: settings.modelsFolder, hasher: settings.hasher }),

@@ -105,10 +105,9 @@ async function fetchClaimed(run: CarryRun, need: FileNeed, options: FetchOptions
     emitDone(run, need, { model: options.model, record, how });
     return { record, how, fetchedBytes: state.fetchedBytes };
   } catch (error) {
-    throw new CarryError(
-      toLuciError(error),
-      await letGo(run, partial, { error, file: file.path, sealing: state.sealing }),
-    );
+    const kept = await letGo(run, partial, { error, file: file.path, sealing: state.sealing });
+    const { fetchedBytes } = state;
+    throw new CarryError(toLuciError(error), kept, { fetchedBytes, lostSync: partial.hasLostSync() });
   }
 }
 

@@ -84,6 +84,8 @@ async function consent(
 ): Promise<void> {
   const freeBytes = await assertRoom(context, models);
   if (models.length === 0) return;
+  // What would stop every model alike is said once, before anything begins.
+  if (models.some((model) => missingBytes(model) > 0)) await context.http.ready();
   const question = {
     models: models.length,
     totalBytes: models.reduce((sum, model) => sum + totalBytes(model), 0),

@@ -6,6 +6,7 @@ import type { Plan, PlanFile } from "../domain/plan.ts";
 import { totalSize } from "../domain/range.ts";
 import type { PlannedModel } from "../domain/results.ts";
 import { formatBytes } from "../domain/size.ts";
+import { describeKind } from "../platform/files.ts";
 import { partialKey } from "../store/layout.ts";
 import { readJournal } from "../store/journal.ts";
 import {
@@ -15,6 +16,7 @@ import {
   installedPath,
   looksUntouched,
 } from "../store/manifest.ts";
+import { findObstacle } from "../store/own-folders.ts";
 import { type PlacedPlan, type Placement, isSameContent } from "../store/place.ts";
 import type { Context } from "./context.ts";
 
@@ -117,12 +119,14 @@ async function surveyFile(
     .flatMap((manifest) => manifest.files)
     .filter((file) => file.path === placement.path);
   const record = owners.find((file) => isSameContent(placement.file, file)) ?? null;
-  const facts = await store.files.facts(installedPath(store, placement));
+  const path = installedPath(store, placement);
+  // What lies behind a link is not ours: whoever carries the file says so.
+  const facts = (await findObstacle(store, path)) ? null : await store.files.facts(path);
   const common = { placement, record, owned: owners.length > 0, damage: null };
   if (facts && facts.kind !== "file" && facts.kind !== "link") {
     throw new LuciError(
       "E_IO",
-      `${installedPath(store, placement)}: a ${facts.kind} stands in the file's place`,
+      `${installedPath(store, placement)}: ${describeKind(facts.kind)} stands in the file's place`,
       {
         hint: "Move it away, or choose another models folder with --dir",
       },
@@ -133,18 +137,44 @@ async function surveyFile(
     const sizeBytes = placement.file.sizeBytes;
     return { ...common, state, keptBytes: 0, hasSize: sizeBytes === null || facts.sizeBytes === sizeBytes };
   }
-  const journal = await readJournal(store, partialKey(placement.file));
-  const keptBytes = journal
-    ? totalSize(journal.ranges.map(([startBytes, endBytes]) => ({ startBytes, endBytes })))
-    : 0;
+  const keptBytes = await keptBytesOf(context, placement.file);
   return { ...common, hasSize: false, state: keptBytes > 0 ? "partial" : "missing", keptBytes };
+}
+
+/** What an earlier run left of a file, as its journal says. */
+export async function keptBytesOf({ store }: Context, file: PlanFile): Promise<number> {
+  const journal = await readJournal(store, partialKey(file));
+  return totalSize((journal?.ranges ?? []).map(([startBytes, endBytes]) => ({ startBytes, endBytes })));
 }
 
 /** Bytes of a model that are not here yet; unknown sizes count as nothing. */
 export function missingBytes(model: ModelNeed): number {
   return model.files
     .filter((file) => file.state === "partial" || file.state === "missing")
-    .reduce((sum, file) => sum + Math.max(0, (file.placement.file.sizeBytes ?? 0) - file.keptBytes), 0);
+    .reduce((sum, file) => sum + leftBytes(file), 0);
+}
+
+/** What stays free for the rest of the machine, where the disk has that much. */
+const RESERVE_BYTES = 1024 ** 3;
+const RESERVE_SHARE = 0.02;
+
+/**
+ * How much room others must leave while these models are carried: the smaller of 1 GiB and 2 % of the disk, and
+ * never so much that our own bytes alone could use it up.
+ */
+export async function reserveFor(context: Context, models: readonly ModelNeed[]): Promise<number> {
+  const { modelsFolder } = context.settings;
+  const freeBytes = await context.files.freeBytes(modelsFolder);
+  const diskBytes = await context.files.diskBytes(modelsFolder);
+  // What lies there unproved may have to be fetched as well.
+  const files = models.flatMap((model) => model.files).filter((file) => file.state !== "present");
+  const comingBytes = files.reduce((sum, file) => sum + leftBytes(file), 0);
+  const spareBytes = Math.max(0, freeBytes - comingBytes);
+  return Math.min(RESERVE_BYTES, diskBytes * RESERVE_SHARE, spareBytes / 2);
+}
+
+function leftBytes({ placement, keptBytes }: FileNeed): number {
+  return Math.max(0, (placement.file.sizeBytes ?? 0) - keptBytes);
 }
 
 /** Bytes of a whole model, as far as known. */

@@ -17,6 +17,7 @@ export const COMMANDS: readonly Entry[] = [
   { name: "info", load: async () => (await import("./info.ts")).infoCommand },
   { name: "path", load: async () => (await import("./path.ts")).pathCommand },
   { name: "remove", load: async () => (await import("./remove.ts")).removeCommand },
+  { name: "doctor", load: async () => (await import("./doctor.ts")).doctorCommand },
   { name: "demo", load: async () => (await import("./demo.ts")).demoCommand },
   { name: "version", load: async () => (await import("./version.ts")).versionCommand },
 ];
@@ -34,6 +35,7 @@ export const SYNONYMS: Readonly<Record<string, string>> = {
   ls: "list",
   models: "list",
   check: "verify",
+  diagnose: "doctor",
   fsck: "verify",
   repair: "verify",
   clean: "cleanup",

@@ -46,6 +46,8 @@ export interface ProgressState {
   /** Bytes brought here since the run began; a restart does not take any back. */
   readonly movedBytes: number;
   readonly window: SpeedWindow;
+  /** Why nothing is fetched just now; null while it may be. */
+  readonly pausedFor: "disk" | null;
 }
 
 /** Before the first event. */
@@ -66,6 +68,7 @@ export const NO_PROGRESS: ProgressState = {
   },
   movedBytes: 0,
   window: [],
+  pausedFor: null,
 };
 
 /** The key of a file in `ProgressState.files`. */
@@ -95,7 +98,10 @@ export function reduceProgress(before: ProgressState, event: LuciEvent): Progres
 function reduceOne(state: ProgressState, event: LuciEvent): ProgressState {
   const atMs = Math.max(state.atMs, event.atMs);
   const models = reduceModels(state.models, event);
-  if (!("file" in event)) return progressAt({ ...state, models, files: endFiles(state.files, event) }, atMs);
+  if (!("file" in event)) {
+    const pausedFor = pausedBy(state, event);
+    return progressAt({ ...state, models, pausedFor, files: endFiles(state.files, event) }, atMs);
+  }
   const key = fileKey(event);
   const before = state.files.get(key);
   const after = reduceFile(before, event, atMs);
@@ -105,6 +111,11 @@ function reduceOne(state: ProgressState, event: LuciEvent): ProgressState {
     { ...state, models, movedBytes, window, files: new Map(state.files).set(key, after) },
     atMs,
   );
+}
+
+function pausedBy(state: ProgressState, event: LuciEvent): ProgressState["pausedFor"] {
+  if (event.type === "run.paused") return event.reason;
+  return event.type === "run.resumed" ? null : state.pausedFor;
 }
 
 /** The same state seen at a later moment: speeds sink and ETAs grow while no event comes. */

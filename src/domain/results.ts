@@ -1,6 +1,6 @@
 // What each command returns: plain data. The terminal renders it, `--json` prints it as the last event.
 
-import type { ErrorReport } from "./errors.ts";
+import type { ErrorCode, ErrorReport } from "./errors.ts";
 import type { Finding } from "./finding.ts";
 import type { Authority, Digest, FileHow } from "./plan.ts";
 
@@ -183,6 +183,26 @@ export interface DemoResult {
   readonly elapsedMs: number;
 }
 
+/** One thing that was examined: of this machine, its disk, its network or luci's own files. */
+export interface DoctorCheck {
+  /** A word that does not change: `folder`, `locks`, `proxy`, … */
+  readonly name: string;
+  readonly state: "ok" | "warning" | "problem";
+  /** What was found, in one line. */
+  readonly finding: string;
+  /** What to do; null where all is well. */
+  readonly advice: string | null;
+  /** What luci would end with where it meets this; null unless it is a problem. */
+  readonly code: ErrorCode | null;
+}
+
+export interface DoctorResult {
+  readonly command: "doctor";
+  /** In the order of what stands on what: settings, disk, machine, network. The first problem decides the exit code. */
+  readonly checks: readonly DoctorCheck[];
+  readonly elapsedMs: number;
+}
+
 /** What a command ends with. */
 export type CommandResult =
   | InstallResult
@@ -194,4 +214,5 @@ export type CommandResult =
   | PathResult
   | RemoveResult
   | VersionResult
-  | DemoResult;
+  | DemoResult
+  | DoctorResult;

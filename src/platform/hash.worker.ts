@@ -23,6 +23,8 @@ interface Job {
   frontierBytes: number;
   sizeBytes: number | null;
   stopped: boolean;
+  /** A bad piece was told of: news of the frontier from before its owner heard of it must not wake the job. */
+  hasBad: boolean;
   /** The digest is out: an engine gives it once. */
   finished: boolean;
 }
@@ -50,13 +52,14 @@ async function obey(order: HashOrder): Promise<void> {
   if (order.type === "advance") {
     job.frontierBytes = order.frontierBytes;
     job.sizeBytes = order.sizeBytes;
-    job.stopped = job.finished;
+    job.stopped = job.finished || job.hasBad;
   } else if (order.type === "native") {
     job.hasher = createNativeSha256();
     job.nextPiece = 0;
     job.finished = false;
   } else if (order.type === "forget") {
     job.expected[order.piece] = null;
+    job.hasBad = false;
   } else {
     jobs.delete(order.id);
     closeSync(job.fd);
@@ -77,6 +80,7 @@ async function open(order: Extract<HashOrder, { type: "open" }>): Promise<void> 
     frontierBytes: 0,
     sizeBytes: null,
     stopped: false,
+    hasBad: false,
     finished: false,
   });
 }
@@ -127,6 +131,7 @@ function advance(job: Job): boolean {
   const expected = job.expected[job.nextPiece] ?? null;
   if (expected !== null && expected !== mark) {
     job.stopped = true;
+    job.hasBad = true;
     report({ type: "bad", id: job.id, piece: job.nextPiece });
     return false;
   }

@@ -4,15 +4,15 @@
 import { join } from "node:path";
 import { LuciError } from "../domain/errors.ts";
 import { isTagAlive, ownIdentity, ownerTag } from "../platform/machine.ts";
-import { type OpenFile } from "../platform/files.ts";
-import { keepSyncFailures } from "./checkpoint.ts";
+import { type OpenFile, describeKind } from "../platform/files.ts";
+import { type ClaimedFile, keepSyncFailures } from "./checkpoint.ts";
 import { parsePartialName, partialFileName } from "./layout.ts";
 import type { Store } from "./store.ts";
 
 /** A data file that is ours: nobody else may write it. */
 export interface Claim {
   readonly path: string;
-  readonly file: OpenFile;
+  readonly file: ClaimedFile;
   /** Whether it was made just now, empty. */
   readonly fresh: boolean;
 }
@@ -40,7 +40,8 @@ async function claim(store: Store, key: string): Promise<Claim> {
     const file = keepSyncFailures(await store.files.open(own, "update"));
     if (await isOnlyName(file)) {
       // The one journal speaks of one of them: what else dead processes left of this file is in nobody's way.
-      for (const other of names.slice(index + 1)) await store.files.remove(join(folder, other));
+      const others = names.slice(index + 1).map((other) => join(folder, other));
+      await removeAll(store, others).catch((error: unknown) => closeFor(file, error));
       return { path: own, file, fresh: false };
     }
     // A publish that died between link and unlink: these bytes are an installed file now, leave them alone.
@@ -50,6 +51,15 @@ async function claim(store: Store, key: string): Promise<Claim> {
   const file = keepSyncFailures(await store.files.open(own, "create"));
   await assertAlone(store, { key, own, file });
   return { path: own, file, fresh: true };
+}
+
+async function removeAll({ files }: Store, paths: readonly string[]): Promise<void> {
+  for (const path of paths) await files.remove(path);
+}
+
+async function closeFor(file: OpenFile, error: unknown): Promise<never> {
+  await file.close().catch(() => undefined);
+  throw error;
 }
 
 /** Two that begin at the same moment find nothing to rename and each make their own: whoever sees the other yields. */
@@ -64,12 +74,8 @@ async function assertAlone(store: Store, made: { key: string; own: string; file:
 }
 
 async function isOnlyName(file: OpenFile): Promise<boolean> {
-  try {
-    return (await file.facts()).links === 1;
-  } catch (error) {
-    await file.close();
-    throw error;
-  }
+  const facts = await file.facts().catch((error: unknown) => closeFor(file, error));
+  return facts.links === 1;
 }
 
 async function candidates(store: Store, key: string): Promise<string[]> {
@@ -77,6 +83,7 @@ async function candidates(store: Store, key: string): Promise<string[]> {
   for (const name of await store.files.list(store.layout.partialsFolder)) {
     const parsed = parsePartialName(name);
     if (parsed?.key !== key) continue;
+    await assertPlainFile(store, join(store.layout.partialsFolder, name));
     if (parsed.tag !== null && (await isOwned(store, { name, tag: parsed.tag }))) {
       throw new LuciError(
         "E_LOCKED",
@@ -87,6 +94,19 @@ async function candidates(store: Store, key: string): Promise<string[]> {
   }
   // What was put at rest in order comes first.
   return names.toSorted((a, b) => a.length - b.length);
+}
+
+/** @throws E_UNSAFE_PATH for what luci cannot have put there */
+async function assertPlainFile(store: Store, path: string): Promise<void> {
+  const facts = await store.files.facts(path);
+  if (facts === null || facts.kind === "file") return;
+  throw new LuciError(
+    "E_UNSAFE_PATH",
+    `${path}: ${describeKind(facts.kind)} stands where luci keeps an unfinished file`,
+    {
+      hint: "Move it away",
+    },
+  );
 }
 
 async function isOwned(store: Store, owned: { name: string; tag: string }): Promise<boolean> {

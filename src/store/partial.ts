@@ -2,28 +2,17 @@
 // Invariant: the journal claims only what fdatasync returned for; the final name appears only through `seal`.
 
 import { LuciError, toLuciError } from "../domain/errors.ts";
-import type { Partial } from "../domain/partial.ts";
+import type { Partial, Verdict } from "../domain/partial.ts";
 import type { PlanFile, Validator } from "../domain/plan.ts";
-import {
-  type Range,
-  addRange,
-  frontierBytes,
-  missingRanges,
-  subtractRange,
-  totalSize,
-} from "../domain/range.ts";
-import { PIECE_BYTES } from "../platform/hash.ts";
-import { emptyClaim, writeCheckpoint } from "./checkpoint.ts";
+import { type Range, addRange, frontierBytes, missingRanges, totalSize } from "../domain/range.ts";
+import { cutEnd, emptyClaim, syncWhole, writeCheckpoint } from "./checkpoint.ts";
 import { Checkpointer } from "./checkpointer.ts";
 import { type Digests, FrontierHash } from "./frontier-hash.ts";
-import { type Believed, believeJournal, readJournal } from "./journal.ts";
+import { type Believed, believeJournal, readJournal, withoutPiece } from "./journal.ts";
 import { journalPath } from "./layout.ts";
 import { type Claim, unclaimPartial } from "./partial-claim.ts";
 import type { Store } from "./store.ts";
 import { compareVersion } from "./version.ts";
-
-/** What a full disk gets back for the journal's sake. */
-const ROOM_BYTES = 1024 * 1024;
 
 export interface PartialOptions {
   readonly file: PlanFile;
@@ -64,10 +53,17 @@ export class StorePartial implements Partial {
     return this.#hash?.hashedBytes ?? 0;
   }
 
+  get etag(): string | null {
+    return this.#options.file.digest === null && this.#written.length > 0 ? this.#etag : null;
+  }
+
   /** Bytes the next run will find: those the journal claims. */
   get keptBytes(): number {
     return this.#keptBytes;
   }
+
+  /** Whether a sync failed: what no journal claims is lost. */
+  readonly hasLostSync = (): boolean => this.#options.claim.file.hasLostSync();
 
   /** Where the data lies, for people. */
   get path(): string {
@@ -109,7 +105,7 @@ export class StorePartial implements Partial {
     this.#advanceHash();
   }
 
-  pin(validator: Validator): "same" | "other" {
+  pin(validator: Validator): Verdict {
     const known = {
       hasBytes: this.#written.length > 0,
       sizeBytes: this.#sizeBytes,
@@ -117,7 +113,7 @@ export class StorePartial implements Partial {
       asked: this.#asked,
     };
     const verdict = compareVersion(this.#options.file, known, validator);
-    if (verdict === "other") return verdict;
+    if (verdict !== "same") return verdict;
     // The first answer decides the version; those that follow only have to agree.
     if (!this.#asked) this.#etag = validator.etag;
     this.#asked = true;
@@ -159,7 +155,7 @@ export class StorePartial implements Partial {
   /** Makes the data durable for good; the journal no longer matters after this. */
   async sync(): Promise<void> {
     await this.#checkpointer.stop();
-    await this.#options.claim.file.sync();
+    await syncWhole(this.#options.claim.file, this.#sizeBytes);
   }
 
   /** Lets go with everything kept for the next run. */
@@ -223,8 +219,7 @@ export class StorePartial implements Partial {
   }
 
   #dropPiece(piece: number): void {
-    const startBytes = piece * PIECE_BYTES;
-    this.#written = subtractRange(this.#written, { startBytes, endBytes: startBytes + PIECE_BYTES });
+    this.#written = withoutPiece(this.#written, piece);
   }
 
   /** Called once at a time. What is written meanwhile is not claimed. */
@@ -245,11 +240,8 @@ export class StorePartial implements Partial {
 
   /** A full disk has no room for the journal either: the last bytes make way for it, or all would be lost. */
   async #makeRoom(reason: unknown): Promise<void> {
-    const last = this.#written.at(-1);
-    if (!last || toLuciError(reason).code !== "E_NO_SPACE") throw reason;
-    const startBytes = Math.max(last.startBytes, last.endBytes - ROOM_BYTES);
-    this.#written = subtractRange(this.#written, { startBytes, endBytes: last.endBytes });
-    await this.#options.claim.file.truncate(startBytes);
+    if (this.#written.length === 0 || toLuciError(reason).code !== "E_NO_SPACE") throw reason;
+    this.#written = await cutEnd(this.#options.claim.file, this.#written);
     await this.#checkpointer.all();
   }
 

@@ -11,6 +11,8 @@ import { type Placement, makePlace } from "./place.ts";
 import type { Store } from "./store.ts";
 import { hashWholeFile } from "./whole-hash.ts";
 
+const MOST_TRIES = 3;
+
 export interface SealOptions {
   readonly placement: Placement;
   /** A file that stands at the final name is replaced: it is damaged, or the user said so. */
@@ -43,13 +45,10 @@ export async function sealPartial(
   signal.throwIfAborted();
   await partial.sync();
   const finalPath = installedPath(store, placement);
-  await makePlace(store, placement.path);
-  const moved = options.replace
-    ? await store.files.rename(partial.path, finalPath)
-    : await store.files.renameToFree(partial.path, finalPath);
-  if (!moved) return adoptTwin(store, partial, { ...options, digests, sizeBytes });
-  if (options.syncName) await store.files.syncFolder(dirname(finalPath));
+  if (!(await moveInto(store, partial, { ...options, finalPath })))
+    return adoptTwin(store, partial, { ...options, digests, sizeBytes });
   const facts = await store.files.facts(finalPath);
+  if (facts && options.syncName) await store.files.syncFolder(dirname(finalPath));
   await partial.finishPublished();
   return {
     ...recordOf(placement, digests),
@@ -57,6 +56,28 @@ export async function sealPartial(
     modifiedNs: facts?.modifiedNs ?? "",
     pieces: partial.pieces.map((mark) => mark ?? ""),
   };
+}
+
+/**
+ * Gives the data its final name; false when something stands there. A `luci remove` beside us may take away what
+ * stood there, or the folder that we just made.
+ */
+async function moveInto(
+  store: Store,
+  partial: StorePartial,
+  { placement, replace, finalPath }: SealOptions & { finalPath: string },
+): Promise<boolean> {
+  for (let tries = 1; ; tries += 1) {
+    await makePlace(store, placement.path);
+    try {
+      const moved = replace
+        ? await store.files.rename(partial.path, finalPath)
+        : await store.files.renameToFree(partial.path, finalPath);
+      if (moved || tries === MOST_TRIES || (await store.files.facts(finalPath))) return moved;
+    } catch (error) {
+      if (tries === MOST_TRIES || (await store.files.facts(dirname(finalPath)))) throw error;
+    }
+  }
 }
 
 /** Another process was faster: if its file is what ours is, that is what was wanted. @throws E_DAMAGED if it is not */

@@ -18,9 +18,9 @@ const PROGRESS_BYTES = 1024 * 1024;
 /** How often an idle connection looks whether somebody needs help. */
 const LOOK_MS = 250;
 
-/** Only this E_CHANGED is worth another try; a source that contradicts the plan is not. */
+/** Only these are worth another try from the start; a source that contradicts the plan is not. */
 export function isOtherVersion(error: LuciError): boolean {
-  return error.code === "E_CHANGED" && error.retryable;
+  return (error.code === "E_CHANGED" || error.code === "E_UNVERIFIED") && error.retryable;
 }
 
 /** One pass over what is missing, with as many connections as the pool grants. */
@@ -196,7 +196,7 @@ export class FileTransfer {
 
   #arrived(span: Span | null, sizeBytes: number): void {
     if (span) this.#board.arrived(span, sizeBytes);
-    this.#route.works();
+    this.#route.works(sizeBytes);
     this.#seat?.moved(sizeBytes);
     this.#options.onBytes(sizeBytes);
   }

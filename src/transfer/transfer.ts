@@ -2,6 +2,7 @@
 
 import { LuciError } from "../domain/errors.ts";
 import type { Partial } from "../domain/partial.ts";
+import { NOT_TOLD_APART } from "./attempt.ts";
 import { FileTransfer, isOtherVersion } from "./file.ts";
 import type { TransferOptions } from "./transfer-options.ts";
 
@@ -20,10 +21,11 @@ export async function transferFile(file: string, partial: Partial, options: Tran
       await partial.settle(options.signal);
       if (partial.missing().length === 0) return;
     } catch (error) {
-      // The version changed under us: begin again with the new one, once.
+      // The version changed under us, or may have: begin again with what there is now, once.
       if (!(error instanceof LuciError) || !isOtherVersion(error) || restarts > 0) throw error;
       restarts += 1;
-      await partial.restart("it changed at its source");
+      const isChanged = error.code === "E_CHANGED";
+      await partial.restart(isChanged ? "it changed at its source" : NOT_TOLD_APART);
     }
   }
 }

@@ -105,7 +105,9 @@ function dataStyleOf({ color, stdout, columns }: HumanOptions): Style {
 }
 
 /** Errors that a result tells of. */
-function reportsIn(result: CommandResult): ErrorReport[] {
+function reportsIn(result: CommandResult): Pick<ErrorReport, "code" | "message">[] {
+  if (result.command === "doctor")
+    return result.checks.flatMap(({ code, finding }) => (code === null ? [] : [{ code, message: finding }]));
   return result.command === "install" || result.command === "verify"
     ? result.failed.map(({ error }) => error)
     : [];
@@ -115,7 +117,7 @@ function noticeOf({ model, message }: Extract<LuciEvent, { type: "notice" }>): s
   return escapeText(model === undefined ? message : `${model}: ${message}`);
 }
 
-function keyOf(report: ErrorReport): string {
+function keyOf(report: Pick<ErrorReport, "code" | "message">): string {
   return `${report.code}\0${report.message}`;
 }
 

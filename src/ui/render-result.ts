@@ -4,6 +4,7 @@ import type { CommandResult, DemoResult, VersionResult } from "../domain/results
 import { formatDuration } from "../domain/size.ts";
 import { escapeText } from "../domain/text.ts";
 import { renderCleanup, renderRemove, renderUsage } from "./render-disk.ts";
+import { renderDoctor } from "./render-doctor.ts";
 import { renderInstall } from "./render-install.ts";
 import { renderInfo, renderList, renderPath } from "./render-models.ts";
 import { renderVerify } from "./render-verify.ts";
@@ -31,6 +32,8 @@ export function renderResult(result: CommandResult, style: Style): Rendered {
       return renderRemove(result);
     case "version":
       return renderVersion(result);
+    case "doctor":
+      return renderDoctor(result, style);
     case "demo":
       return renderDemo(result, style);
   }
