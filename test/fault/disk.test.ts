@@ -123,6 +123,49 @@ describe.concurrent("a disk that breaks", () => {
     await checkInvariants(rig.models, rig.hub);
   });
 
+  test("in one sync: what it was to make durable is fetched once more, and synced again", async () => {
+    await using rig = await openRig(SMALL);
+    let syncs = 0;
+    const files = diskWith(({ name, path }) => {
+      if (name !== "sync" || !isData(path)) return;
+      syncs += 1;
+      if (syncs === 1) throw ERRORS.E_IO();
+    });
+    const run = await rig.install({ files });
+    expect([run.error, syncs, cdnBytes(rig.hub)]).toEqual([null, 2, 2 * SMALL]);
+    expect(run.result?.fetchedBytes).toBe(2 * SMALL);
+    expect(await rig.finalSha256()).toBe(rig.content.sha256);
+  });
+
+  test.each([1, 2])(
+    "in %p syncs of a checkpoint: only what came since the one before is in doubt",
+    async (times) => {
+      const sizeBytes = 72 * MIB + 13;
+      await using rig = await openRig(sizeBytes);
+      let journals = 0;
+      let failed = 0;
+      const files = diskWith(({ name, path }) => {
+        if (name === "replaceText" && path.includes("/partials/")) journals += 1;
+        if (name !== "datasync" || journals === 0 || failed >= times) return;
+        failed += 1;
+        throw ERRORS.E_IO();
+      });
+      const run = await rig.install({ files, settings: { connections: 1 } });
+      expect(failed).toBe(times);
+      await checkInvariants(rig.models, rig.hub);
+      if (times === 1) expect(run.error).toBeNull();
+      else expect(run.error).toMatchObject({ code: "E_IO", exit: 8 });
+      const again = times === 1 ? run : await rig.install();
+      expect(again.error).toBeNull();
+      const resumed = eventsOf(again, "file.started").at(-1)!.resumedBytes;
+      expect(resumed).toBeGreaterThanOrEqual(24 * MIB);
+      expect(resumed).toBeLessThan(64 * MIB);
+      // Nothing that a checkpoint had made sure of comes again.
+      expect(cdnBytes(rig.hub)).toBeLessThanOrEqual(sizeBytes + times * (sizeBytes - 24 * MIB));
+      expect(await rig.finalSha256()).toBe(rig.content.sha256);
+    },
+  );
+
   test("at the last step: the next run gives the name without fetching anything", async () => {
     await using rig = await openRig(SMALL);
     const files = diskWith(({ name }) => {
@@ -249,12 +292,25 @@ describe.concurrent("a bit that flips in an installed file", () => {
     expect((await readFile(rig.finalPath)).equals(before)).toBe(true);
     expect(await partialsOf(rig)).toEqual([]);
     rig.hub.reset();
-    const mended = await verify(rig.context(), { names: [], quick: false, repair: true });
+    // One connection: several help each other at the end, and then bytes come twice.
+    const alone = rig.context({ settings: { connections: 1 } });
+    const mended = await verify(alone, { names: [], quick: false, repair: true });
     expect(mended.failed).toEqual([]);
     expect(mended.repaired[0]?.files[0]?.how).toBe("repaired");
     expect(cdnBytes(rig.hub)).toBe(piece.endBytes - piece.startBytes);
     expect(await rig.finalSha256()).toBe(rig.content.sha256);
     expect((await checkInvariants(rig.models, rig.hub)).journals).toBe(0);
+  });
+
+  test("and a disk too full for the copy to mend: half a copy takes no room away", async () => {
+    await using rig = await openRig(LARGE);
+    expect((await rig.install()).error).toBeNull();
+    await flip(rig, 9 * MIB);
+    const files = diskWith(({ name, before }) => (name === "clone" && before === 0 ? "late" : undefined));
+    const broken = await verify(rig.context({ files }), { names: [], quick: false, repair: true });
+    expect([broken.failed[0]?.error.code, await partialsOf(rig)]).toEqual(["E_IO", []]);
+    const mended = await verify(rig.context(), { names: [], quick: false, repair: true });
+    expect([mended.failed, await rig.finalSha256()]).toEqual([[], rig.content.sha256]);
   });
 
   test("while it is repaired from a broken source stays: the old file is not made worse", async () => {
@@ -275,7 +331,7 @@ describe.concurrent("a bit that flips in an installed file", () => {
     expect((await rig.install()).error).toBeNull();
     await flip(rig, LARGE - 1);
     rig.hub.reset();
-    expect((await rig.install()).error).toBeNull();
+    expect((await rig.install({ settings: { connections: 1 } })).error).toBeNull();
     expect(cdnBytes(rig.hub)).toBe(LARGE - 2 * PIECE_BYTES);
     expect(await rig.finalSha256()).toBe(rig.content.sha256);
   });
