@@ -12,6 +12,7 @@ import {
   present,
   wget2Many,
 } from "./commands.ts";
+import { FLOOR_INTRO, floorMany } from "./floor-rows.ts";
 import { severalFiles, smallFiles } from "./data.ts";
 import { type BenchCase, type Lab, loadOf, race, roundsOf } from "./lab.ts";
 import { commitOf, repoOf } from "./hub-pages.ts";
@@ -65,6 +66,8 @@ async function runRepository(lab: Lab): Promise<Section> {
   const contenders = present([
     luciByRepo(load, LUCI_REPO),
     curlMany(load, 16),
+    floorMany(load, { program: lab.floor, durable: true }),
+    floorMany(load, { program: lab.floor, durable: false }),
     ariaMany(load, 16),
     wget2Many(load, 16),
     huggingfaceJs(load),
@@ -82,6 +85,7 @@ async function runRepository(lab: Lab): Promise<Section> {
     intro: [
       "The hub lists every file with its SHA-256 and answers `resolve` with the bytes themselves. " +
         "curl, aria2c and wget2 are handed these addresses and verify nothing; luci and the hub's own clients ask for the listing.",
+      ...FLOOR_INTRO,
     ],
     tables: [raceTable(result, { reference: "aria2c -j16", extra })],
     goals: [

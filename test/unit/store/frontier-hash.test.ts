@@ -66,6 +66,27 @@ async function hashed(hash: FrontierHash, bytes: number): Promise<void> {
   }
 }
 
+test("the worker hears of whole pieces, of the end, and again of a piece that comes anew; of nothing else", () => {
+  const told: number[] = [];
+  let onBad: (piece: number) => void = () => undefined;
+  const job = { goNative: () => undefined, forget: () => undefined, close: () => undefined };
+  const silent: HashPool = {
+    open: (_, listener) => {
+      onBad = (piece) => listener.onBad(piece);
+      return { ...job, advance: (frontierBytes) => told.push(frontierBytes) };
+    },
+    close: () => undefined,
+  };
+  const hash = hashOf({ pool: silent });
+  for (const frontierBytes of [0, 1, PIECE_BYTES - 1, PIECE_BYTES, PIECE_BYTES + 5, SIZE, SIZE])
+    hash.advance(frontierBytes, SIZE);
+  expect(told).toEqual([0, PIECE_BYTES, SIZE]);
+  onBad(0);
+  hash.advance(0, SIZE);
+  hash.advance(SIZE, SIZE);
+  expect(told).toEqual([0, PIECE_BYTES, SIZE, 0, SIZE]);
+});
+
 describe.each(["native", "wasm"] as const)("on the %s engine", (choice) => {
   test("a whole file has its digest and its fingerprints", async () => {
     const hash = hashOf({ choice });
