@@ -91,7 +91,8 @@ async function runThrottled(lab: Lab): Promise<Section> {
     const load = await loadOf(lab, { set: oneFile(mib), speed });
     const sixteen = luciByUrl(load, { name: "luci --connections 16", flags: ["--connections", "16"] });
     const fast = speed === "20m" && !lab.options.quick ? [ipull(load)] : [];
-    const contenders = present([luciByUrl(load), sixteen, ariaOne(load, ARIA_16), ...fast]);
+    const floor = floorOne(load, { program: lab.floor, durable: true, connections: 16 });
+    const contenders = present([luciByUrl(load), sixteen, ariaOne(load, ARIA_16), floor, ...fast]);
     lab.say(`  ${speed}iB/s for each connection`);
     const timeoutMs = TIMEOUT_MS;
     const result = await race(lab, { contenders, set: load.set, rounds: roundsOf(lab, rounds), timeoutMs });
@@ -104,7 +105,10 @@ async function runThrottled(lab: Lab): Promise<Section> {
   }
   return {
     title: "One file, a limit for each connection",
-    intro: ["luci verifies what it downloads, aria2c does not."],
+    intro: [
+      "luci verifies what it downloads and makes it durable, aria2c does neither; the floor has 16 connections.",
+      ...FLOOR_INTRO,
+    ],
     tables: results.map(({ table }) => table),
     goals: results.flatMap(({ goals }) => goals),
   };

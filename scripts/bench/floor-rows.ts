@@ -31,10 +31,20 @@ export async function buildFloor(folder: string): Promise<string> {
 }
 
 /** One file: ranges, hash, and every byte on the disk as luci leaves it, or not. */
-export function floorOne(load: Load, { program, durable }: { program: string; durable: boolean }): Contender {
+export function floorOne(
+  load: Load,
+  { program, durable, connections = 4 }: { program: string; durable: boolean; connections?: number },
+): Contender {
   const [file] = load.set.files;
   const [url] = load.urls;
-  const words = [program, "one", url ?? "", String(file?.sizeBytes), ...(durable ? ["--durable"] : [])];
+  const words = [
+    program,
+    "one",
+    url ?? "",
+    String(file?.sizeBytes),
+    String(connections),
+    ...(durable ? ["--durable"] : []),
+  ];
   return {
     name: nameOf(durable),
     job: (folder) => ({ words, folder }),

@@ -1,11 +1,11 @@
 // What Bun gives at best for luci's work, and nothing else: a program of its own, compiled for the benchmark. No
-// retries, no journal, no resume, no promises. `floor one URL SIZE` or `floor many LISTFILE`, with --durable or not.
+// retries, no journal, no resume, no promises. `floor one URL SIZE CONNECTIONS` or `floor many LISTFILE`, with
+// --durable or not.
 
 import { createHash } from "node:crypto";
 import { mkdir, open, readFile, rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
 
-const CONNECTIONS = 4;
 const SPAN_BYTES = 8 * 1024 * 1024;
 const WRITE_BYTES = 512 * 1024;
 const DURABLE_BYTES = 32 * 1024 * 1024;
@@ -14,8 +14,8 @@ const OUT = "floor.out";
 
 const [mode = "", ...words] = process.argv.slice(2);
 const durable = words.includes("--durable");
-const [first = "", second = ""] = words;
-await (mode === "one" ? fetchOne(first, Number(second)) : fetchMany(first));
+const [first = "", sizeBytes = "", connections = ""] = words;
+await (mode === "one" ? fetchOne(first, Number(sizeBytes)) : fetchMany(first));
 
 /** One file over a few connections, hashed by a worker behind the frontier. */
 async function fetchOne(url: string, sizeBytes: number): Promise<void> {
@@ -41,7 +41,7 @@ async function fetchOne(url: string, sizeBytes: number): Promise<void> {
       syncs.push(file.datasync());
     }
   };
-  await Promise.all(Array.from({ length: CONNECTIONS }, connect));
+  await Promise.all(Array.from({ length: Number(connections) }, connect));
   await Promise.all(syncs);
   if (durable) await file.sync();
   console.log(await hash.digest);
