@@ -78,7 +78,15 @@ async function runRepository(lab: Lab): Promise<Section> {
     requests.set(name, await lab.nginx.countHubRequests(run));
   };
   const rounds = roundsOf(lab, { full: 5, quick: 1 });
-  const result = await race(lab, { contenders, set: load.set, rounds, timeoutMs: TIMEOUT_MS, around });
+  const timeoutMs = TIMEOUT_MS;
+  const result = await race(lab, {
+    contenders,
+    set: load.set,
+    rounds,
+    timeoutMs,
+    around,
+    keepOutput: true,
+  });
   const extra = { head: "hub requests", show: (name: string) => String(requests.get(name) ?? "–") };
   return {
     title: `A repository of ${count} × 64 KiB`,

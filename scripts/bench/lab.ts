@@ -57,7 +57,7 @@ export function race(
   return runRace({ bench, random, say, expected: set.files, ...others });
 }
 
-type RaceExtras = Pick<Parameters<typeof runRace>[0], "around">;
+type RaceExtras = Pick<Parameters<typeof runRace>[0], "around" | "keepOutput">;
 
 /** Finds sets, making each once. */
 export function setShelf(dataFolder: string): (wanted: WantedSet) => Promise<DataSet> {

@@ -150,7 +150,7 @@ async function heading({ options, args, tools, date, machine, sections }: Headin
     "",
     "nginx serves from the page cache over loopback, with sendfile. In every round the commands run once each, in shuffled order; " +
       "figures are medians, ratios are medians of the ratios within a round. CPU is user and system time of the whole process tree. " +
-      "Every file is checked (size and SHA-256) and removed after its run; a run that failed counts for nothing but its remark. " +
+      "Every file is checked (size and SHA-256) and removed after its run, or after the last round where there are thousands; a run that failed counts for nothing but its remark. " +
       "luci syncs what it downloads to the disk before it says that it is done; of the others none does.",
     "",
   ];

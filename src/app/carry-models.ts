@@ -2,7 +2,7 @@
 
 import { dirname } from "node:path";
 import { LuciError, reportError, toLuciError } from "../domain/errors.ts";
-import type { FileHow } from "../domain/plan.ts";
+import { type FileHow, isSmall } from "../domain/plan.ts";
 import type { Receipt } from "../domain/results.ts";
 import { type Manifest, installedPath, pathsOf, publishManifest, readRecords } from "../store/manifest.ts";
 import { removeEmptyParents } from "../store/removal.ts";
@@ -12,7 +12,7 @@ import { CarryError, type CarryRun, type Carried, type Kept } from "./carry-run.
 import type { Context } from "./context.ts";
 import { discardPartials } from "./discard.ts";
 import { receiptOf } from "./models.ts";
-import { type FileNeed, type ModelNeed, isSmall } from "./need.ts";
+import type { FileNeed, ModelNeed } from "./need.ts";
 
 /** Every file has a connection of its own: no host is asked for more at once. */
 const MOST_FILES = 16;
@@ -21,6 +21,8 @@ const MOST_FILES = 16;
 export interface ModelRun {
   readonly need: ModelNeed;
   readonly abort: AbortController;
+  /** The run's interrupt, or that another of its files failed. */
+  readonly signal: AbortSignal;
   readonly carried: Map<FileNeed, Carried>;
   readonly kept: Kept[];
   started: boolean;
@@ -33,7 +35,9 @@ export interface ModelRun {
 export async function carryModels(run: CarryRun, models: readonly ModelNeed[]): Promise<ModelRun[]> {
   const { settings, signal } = run.context;
   const runs = models.map((need): ModelRun => {
-    const base = { need, abort: new AbortController(), carried: new Map<FileNeed, Carried>(), kept: [] };
+    const abort = new AbortController();
+    const both = AbortSignal.any([signal, abort.signal]);
+    const base = { need, abort, signal: both, carried: new Map<FileNeed, Carried>(), kept: [] };
     return { ...base, started: false, receipt: null, failure: null, fetchedBytes: 0 };
   });
   const tasks = runs.flatMap((model) =>
@@ -56,7 +60,7 @@ function weightOf({ placement: { file } }: FileNeed, jobs: number): number {
 
 async function carryOne(run: CarryRun, model: ModelRun, file: FileNeed): Promise<void> {
   const { context } = run;
-  const signal = AbortSignal.any([context.signal, model.abort.signal]);
+  const { signal } = model;
   if (signal.aborted) return;
   model.started = true;
   const names = { model: model.need.plan.name, file: file.placement.file.path };
@@ -127,8 +131,8 @@ async function removeReplaced({ files: disk, store }: Context, { replaced }: Mod
 
 /** Makes the names of all files durable, each folder once: adopted ones may never have been. */
 async function syncPlaces({ files: disk, store }: Context, files: readonly FileNeed[]): Promise<void> {
-  for (const folder of new Set(files.map(({ placement }) => dirname(installedPath(store, placement)))))
-    await disk.syncFolder(folder);
+  const folders = new Set(files.map(({ placement }) => dirname(installedPath(store, placement))));
+  await Promise.all([...folders].map((folder) => disk.syncFolder(folder)));
 }
 
 /** After an interrupt: a model that is not whole keeps its finished files, or loses every byte, as the policy says. */

@@ -2,11 +2,12 @@
 
 import { LuciError } from "../domain/errors.ts";
 import type { Finding } from "../domain/finding.ts";
-import type { Plan, PlanFile } from "../domain/plan.ts";
+import type { Plan } from "../domain/plan.ts";
 import { totalSize } from "../domain/range.ts";
 import type { PlannedModel } from "../domain/results.ts";
 import { formatBytes } from "../domain/size.ts";
-import { partialKey } from "../store/layout.ts";
+import { journalPath, partialKey } from "../store/layout.ts";
+import { Listing } from "../store/listing.ts";
 import { readJournal } from "../store/journal.ts";
 import {
   type Manifest,
@@ -17,14 +18,6 @@ import {
 } from "../store/manifest.ts";
 import { type PlacedPlan, type Placement, isSameContent } from "../store/place.ts";
 import type { Context } from "./context.ts";
-
-/** A file up to this size costs more waiting and bookkeeping than bytes. */
-const SMALL_BYTES = 1024 * 1024;
-
-/** Whether a file is one of the many small ones of a repository. */
-export function isSmall({ sizeBytes }: PlanFile): boolean {
-  return sizeBytes !== null && sizeBytes <= SMALL_BYTES;
-}
 
 /** How a file stands before anything is fetched. */
 export interface FileNeed {
@@ -100,24 +93,34 @@ export async function surveyPlan(
   records: Records,
   planned: { plan: Plan; placed: PlacedPlan; force: boolean },
 ): Promise<ModelNeed> {
-  const { placed } = planned;
+  const { placed, force } = planned;
+  const owned = Map.groupBy(
+    records.manifests.flatMap((manifest) => manifest.files),
+    ({ path }) => path,
+  );
+  const survey = { owned, listing: new Listing(context.files), force };
   const files: FileNeed[] = [];
-  for (const placement of placed.placements)
-    files.push(await surveyFile(context, records, { placement, force: planned.force }));
+  for (const placement of placed.placements) files.push(await surveyFile(context, placement, survey));
   return { plan: planned.plan, placed, files, replaced: [] };
+}
+
+interface Survey {
+  /** What records say of each place. */
+  readonly owned: ReadonlyMap<string, readonly ManifestFile[]>;
+  readonly listing: Listing;
+  readonly force: boolean;
 }
 
 async function surveyFile(
   context: Context,
-  records: Records,
-  { placement, force }: { placement: Placement; force: boolean },
+  placement: Placement,
+  { owned, listing, force }: Survey,
 ): Promise<FileNeed> {
   const { store } = context;
-  const owners = records.manifests
-    .flatMap((manifest) => manifest.files)
-    .filter((file) => file.path === placement.path);
+  const owners = owned.get(placement.path) ?? [];
   const record = owners.find((file) => isSameContent(placement.file, file)) ?? null;
-  const facts = await store.files.facts(installedPath(store, placement));
+  const path = installedPath(store, placement);
+  const facts = (await listing.has(path)) ? await store.files.facts(path) : null;
   const common = { placement, record, owned: owners.length > 0, damage: null };
   if (facts && facts.kind !== "file" && facts.kind !== "link") {
     throw new LuciError(
@@ -133,7 +136,9 @@ async function surveyFile(
     const sizeBytes = placement.file.sizeBytes;
     return { ...common, state, keptBytes: 0, hasSize: sizeBytes === null || facts.sizeBytes === sizeBytes };
   }
-  const journal = await readJournal(store, partialKey(placement.file));
+  const key = partialKey(placement.file);
+  const hasJournal = await listing.has(journalPath(store.layout, key));
+  const journal = hasJournal ? await readJournal(store, key) : null;
   const keptBytes = journal
     ? totalSize(journal.ranges.map(([startBytes, endBytes]) => ({ startBytes, endBytes })))
     : 0;

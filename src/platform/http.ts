@@ -1,7 +1,6 @@
 // The only place that fetches. Metadata (`json`, `probe`) is retried here; bodies (`open`) are one attempt,
 // because what to ask for next depends on which bytes arrived. Nothing here knows a vendor or a disk path.
 
-import { rootCertificates } from "node:tls";
 import { ofetch } from "ofetch";
 import { LuciError } from "../domain/errors.ts";
 import type { Range } from "../domain/range.ts";
@@ -146,19 +145,22 @@ function createLine({
   lookup = systemLookup,
 }: HttpOptions): Line {
   let tls: { tls?: { ca: string[] } } | undefined;
+  let resolver: Lookup | null | undefined;
   return async (url, { common, own, watchdog, send }) => {
-    checkEnvironment(environment);
-    tls ??=
-      caFile === undefined ? {} : { tls: { ca: [...rootCertificates, await readCertificates(caFile)] } };
+    if (resolver === undefined) {
+      checkEnvironment(environment);
+      resolver = hasProxy(environment) ? null : lookup;
+    }
+    const resolveWith = resolver;
+    tls ??= caFile === undefined ? {} : { tls: { ca: await readCertificates(caFile) } };
     const fixed = { redirect: "manual", decompress: false, signal: watchdog.signal, ...tls } as const;
-    const resolver = hasProxy(environment) ? null : lookup;
     const { response, hops } = await follow(url, {
       common: { "user-agent": userAgent, "accept-encoding": "identity", ...common },
       own,
       send: (href, headers) => watchdog.wait(send(href, { ...fixed, headers })),
-      rankOf: (hostname) => watchdog.wait(abortable(rankOfHost(hostname, resolver), watchdog.signal)),
+      rankOf: (hostname) => watchdog.wait(abortable(rankOfHost(hostname, resolveWith), watchdog.signal)),
     });
-    await refuseEncoded(response, hostOf(response.url || url));
+    if (response.headers.has("content-encoding")) await refuseEncoded(response, hostOf(response.url || url));
     return { response, hops };
   };
 }
@@ -204,9 +206,10 @@ function rangeHeader(range: Range | undefined): Record<string, string> {
 }
 
 /** @throws LuciError E_CONFIG */
-async function readCertificates(caFile: string): Promise<string> {
+async function readCertificates(caFile: string): Promise<string[]> {
+  const { rootCertificates } = await import("node:tls");
   try {
-    return await Bun.file(caFile).text();
+    return [...rootCertificates, await Bun.file(caFile).text()];
   } catch (cause) {
     throw new LuciError("E_CONFIG", `Cannot read the certificates of ${caFile}`, { cause });
   }

@@ -41,7 +41,10 @@ const BLOCKS: Readonly<Record<number, readonly [number, number]>> = {
 };
 
 /** @throws E_MALFORMED when the header is cut or lies: absurd counts, tensors outside the file */
-export async function checkGguf(file: OpenFile, options: { name: string; sizeBytes: number }): Promise<void> {
+export async function checkGguf(
+  file: Pick<OpenFile, "read">,
+  options: { name: string; sizeBytes: number },
+): Promise<void> {
   const fail = (reason: string): never => {
     throw new LuciError("E_MALFORMED", `${options.name}: not a sound GGUF file: ${reason}`);
   };
@@ -61,7 +64,7 @@ export async function checkGguf(file: OpenFile, options: { name: string; sizeByt
 }
 
 /** The parser asks for ranges of an address; they are answered from the file. */
-async function readHeader(file: OpenFile, sizeBytes: number): Promise<GGUFParseOutput> {
+async function readHeader(file: Pick<OpenFile, "read">, sizeBytes: number): Promise<GGUFParseOutput> {
   const { gguf } = await import("@huggingface/gguf");
   type Answer = NonNullable<NonNullable<Parameters<typeof gguf>[1]>["fetch"]>;
   const answer = async (

@@ -10,7 +10,7 @@ const MAX_HEADER_BYTES = 32 * 1024 * 1024;
 
 /** @throws E_MALFORMED when the header is cut, is no JSON or points outside the file */
 export async function checkSafetensors(
-  file: OpenFile,
+  file: Pick<OpenFile, "read">,
   options: { name: string; sizeBytes: number },
 ): Promise<void> {
   const fail = (reason: string): never => {

@@ -4,26 +4,18 @@
 import { LuciError, toLuciError } from "../domain/errors.ts";
 import type { Partial } from "../domain/partial.ts";
 import type { PlanFile, Validator } from "../domain/plan.ts";
-import {
-  type Range,
-  addRange,
-  frontierBytes,
-  missingRanges,
-  subtractRange,
-  totalSize,
-} from "../domain/range.ts";
+import type { Range } from "../domain/range.ts";
+import { addRange, frontierBytes, missingRanges, subtractRange, totalSize } from "../domain/range.ts";
 import { PIECE_BYTES } from "../platform/hash.ts";
-import { emptyClaim, writeCheckpoint } from "./checkpoint.ts";
+import type { ReadBack } from "../platform/hash-inline.ts";
+import { emptyClaim, lastBytes, removeJournal, writeCheckpoint } from "./checkpoint.ts";
 import { Checkpointer } from "./checkpointer.ts";
 import { type Digests, FrontierHash } from "./frontier-hash.ts";
 import { type Believed, believeJournal, readJournal } from "./journal.ts";
-import { journalPath } from "./layout.ts";
 import { type Claim, unclaimPartial } from "./partial-claim.ts";
+import { ReadBackKeeper } from "./read-back.ts";
 import type { Store } from "./store.ts";
 import { compareVersion } from "./version.ts";
-
-/** What a full disk gets back for the journal's sake. */
-const ROOM_BYTES = 1024 * 1024;
 
 export interface PartialOptions {
   readonly file: PlanFile;
@@ -44,6 +36,7 @@ export class StorePartial implements Partial {
   #written: Range[] = [];
   #keptBytes = 0;
   #hash: FrontierHash | null = null;
+  readonly #readBack = new ReadBackKeeper();
   readonly #checkpointer = new Checkpointer(() => this.#saveJournal());
 
   constructor(store: Store, options: PartialOptions & { key: string; claim: Claim }) {
@@ -74,6 +67,11 @@ export class StorePartial implements Partial {
     return this.#options.claim.path;
   }
 
+  /** The data as it lies on the disk: of a small file, as it was read back to be hashed. */
+  get data(): ReadBack {
+    return this.#readBack.last ?? this.#options.claim.file;
+  }
+
   get pieces(): readonly (string | null)[] {
     return this.#hash?.pieces ?? [];
   }
@@ -81,13 +79,14 @@ export class StorePartial implements Partial {
   /** Believes the journal as far as it proves itself, and starts the hash. */
   async load(): Promise<void> {
     const { claim, fresh } = this.#options;
+    if (claim.fresh && !claim.hasJournal) return this.#startHash();
     const hasDigest = this.#options.file.digest !== null;
     const journal = fresh || claim.fresh ? null : await readJournal(this.#store, this.#options.key);
     const facts = await claim.file.facts();
     const believed = journal && believeJournal(journal, { facts, sizeBytes: this.#sizeBytes, hasDigest });
     if (!journal || !believed) {
       await emptyClaim(this.#store, claim, this.#options.key);
-      return this.#startHash({ checkpoint: null, expected: [] });
+      return this.#startHash();
     }
     this.#written = believed.written;
     this.#keptBytes = this.doneBytes;
@@ -137,7 +136,7 @@ export class StorePartial implements Partial {
     this.#asked = false;
     await emptyClaim(this.#store, this.#options.claim, this.#options.key);
     this.#keptBytes = 0;
-    this.#startHash({ checkpoint: null, expected: [] });
+    this.#startHash();
   }
 
   end(sizeBytes: number): void {
@@ -180,7 +179,7 @@ export class StorePartial implements Partial {
   async finishPublished(): Promise<void> {
     await this.#letGo(async () => {
       await this.#close();
-      await this.#store.files.remove(journalPath(this.#store.layout, this.#options.key));
+      await removeJournal(this.#store, this.#options);
     });
   }
 
@@ -188,7 +187,7 @@ export class StorePartial implements Partial {
   async discard(): Promise<void> {
     await this.#letGo(async () => {
       await this.#close();
-      await this.#store.files.remove(journalPath(this.#store.layout, this.#options.key));
+      await removeJournal(this.#store, this.#options);
       await this.#store.files.remove(this.#options.claim.path);
     });
   }
@@ -202,11 +201,10 @@ export class StorePartial implements Partial {
     }
   }
 
-  #startHash({ checkpoint, expected }: Pick<Believed, "checkpoint" | "expected">): void {
+  #startHash(known: Pick<Believed, "checkpoint" | "expected"> = { checkpoint: null, expected: [] }): void {
     this.#hash = new FrontierHash({
-      checkpoint,
-      expected,
-      pool: this.#store.hashes,
+      ...known,
+      pool: this.#readBack.hashes(this.#store, this.#sizeBytes),
       path: this.#options.claim.path,
       choice: this.#store.hasher,
       sizeBytes: this.#sizeBytes,
@@ -245,10 +243,10 @@ export class StorePartial implements Partial {
 
   /** A full disk has no room for the journal either: the last bytes make way for it, or all would be lost. */
   async #makeRoom(reason: unknown): Promise<void> {
-    const last = this.#written.at(-1);
+    const last = lastBytes(this.#written);
     if (!last || toLuciError(reason).code !== "E_NO_SPACE") throw reason;
-    const startBytes = Math.max(last.startBytes, last.endBytes - ROOM_BYTES);
-    this.#written = subtractRange(this.#written, { startBytes, endBytes: last.endBytes });
+    const { startBytes } = last;
+    this.#written = subtractRange(this.#written, last);
     await this.#options.claim.file.truncate(startBytes);
     await this.#checkpointer.all();
   }

@@ -69,9 +69,22 @@ export function isSameContent(file: PlanFile, installed: ManifestFile): boolean 
   return JSON.stringify(file.origin) === JSON.stringify(installed.origin);
 }
 
-/** Makes the folders above a place, refusing links: a link could lead out of the models folder. */
+/**
+ * Makes the folders above a place, refusing links: a link could lead out of the models folder. Once for all
+ * files of a folder.
+ */
 export async function makePlace(store: Store, path: string): Promise<void> {
   const parents = path.split("/").slice(0, -1);
+  const folder = parents.join("/");
+  const known = store.places.get(folder) ?? makeParents(store, parents);
+  store.places.set(folder, known);
+  await known.catch((error: unknown) => {
+    store.places.delete(folder);
+    throw error;
+  });
+}
+
+async function makeParents(store: Store, parents: readonly string[]): Promise<void> {
   for (let depth = 1; depth <= parents.length; depth += 1) {
     const folder = join(store.layout.modelsFolder, ...parents.slice(0, depth));
     const facts = await store.files.facts(folder);

@@ -35,13 +35,15 @@ export async function sealPartial(
   const digests = await partial.digests(signal);
   assertDigest(placement.file, digests);
   const sizeBytes = partial.sizeBytes ?? 0;
-  await inspectFile(store.files, partial.path, {
+  await inspectFile(partial.data, {
     name: placement.file.path,
     sizeBytes,
     allowUnsafe: options.allowUnsafe,
   });
   signal.throwIfAborted();
   await partial.sync();
+  // Neither another name nor a sync changes these.
+  const { modifiedNs } = await partial.data.facts();
   const finalPath = installedPath(store, placement);
   await makePlace(store, placement.path);
   const moved = options.replace
@@ -49,12 +51,11 @@ export async function sealPartial(
     : await store.files.renameToFree(partial.path, finalPath);
   if (!moved) return adoptTwin(store, partial, { ...options, digests, sizeBytes });
   if (options.syncName) await store.files.syncFolder(dirname(finalPath));
-  const facts = await store.files.facts(finalPath);
   await partial.finishPublished();
   return {
     ...recordOf(placement, digests),
     sizeBytes,
-    modifiedNs: facts?.modifiedNs ?? "",
+    modifiedNs,
     pieces: partial.pieces.map((mark) => mark ?? ""),
   };
 }
