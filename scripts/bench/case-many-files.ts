@@ -16,8 +16,8 @@ import { FLOOR_INTRO, floorMany } from "./floor-rows.ts";
 import { severalFiles, smallFiles } from "./data.ts";
 import { type BenchCase, type Lab, loadOf, race, roundsOf } from "./lab.ts";
 import { commitOf, repoOf } from "./hub-pages.ts";
-import { memoryGoal, raceTable, runsOf, wallGoal } from "./race.ts";
-import type { Section } from "./report.ts";
+import { type Race, memoryGoal, raceTable, runsOf, wallGoal } from "./race.ts";
+import type { Goal, Section } from "./report.ts";
 
 const TIMEOUT_MS = 120_000;
 const LUCI_REPO = "luci hf:repository";
@@ -96,23 +96,30 @@ async function runRepository(lab: Lab): Promise<Section> {
       ...FLOOR_INTRO,
     ],
     tables: [raceTable(result, { reference: "aria2c -j16", extra })],
-    goals: [
-      wallGoal(result, { name: LUCI_REPO, to: "aria2c -j16", limit: 0.4 }),
-      wallGoal(result, { name: LUCI_REPO, to: "hf download", limit: 0.2 }),
-      // Where hf cannot be had, the hub's other client shows what asking for each file costs.
-      ...(load.tools.path("hf") === null
-        ? [wallGoal(result, { name: LUCI_REPO, to: "@huggingface/hub", limit: 0.2 })]
-        : []),
-      {
-        what: `hub requests of luci for ${count} files`,
-        limit: count + 5,
-        bound: "at most",
-        reached: runsOf(result, LUCI_REPO) > 0 ? (requests.get(LUCI_REPO) ?? null) : null,
-        digits: 0,
-      },
-      memoryGoal(result, LUCI_REPO),
-    ],
+    goals: repositoryGoals(result, { load, count, requests: requests.get(LUCI_REPO) ?? null }),
   };
+}
+
+function repositoryGoals(
+  result: Race,
+  { load, count, requests }: { load: Load; count: number; requests: number | null },
+): Goal[] {
+  return [
+    wallGoal(result, { name: LUCI_REPO, to: "aria2c -j16", limit: 0.4 }),
+    wallGoal(result, { name: LUCI_REPO, to: "hf download", limit: 0.2 }),
+    // Where hf cannot be had, the hub's other client shows what asking for each file costs.
+    ...(load.tools.path("hf") === null
+      ? [wallGoal(result, { name: LUCI_REPO, to: "@huggingface/hub", limit: 0.2 })]
+      : []),
+    {
+      what: `hub requests of luci for ${count} files`,
+      limit: count + 5,
+      bound: "at most",
+      reached: runsOf(result, LUCI_REPO) > 0 ? requests : null,
+      digits: 0,
+    },
+    memoryGoal(result, LUCI_REPO),
+  ];
 }
 
 /** The same files by their addresses at the hub. */
