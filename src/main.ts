@@ -92,10 +92,12 @@ function openFront(run: Run, { command, input, emit, version }: Scene): Front {
     interactive: isTerminal() && process.stdin.isTTY && !input.on("json"),
     ask: async (question, options) => (await faceOf(run)).ask(question, { ...options, signal }),
     context: async () => {
-      const [{ settingsOf }, { createContext }] = await Promise.all([
+      const [{ settingsOf }, { createContext }, { widenDiskThreads }] = await Promise.all([
         import("./cli/settings.ts"),
         import("./app/context.ts"),
+        import("./platform/disk-threads.ts"),
       ]);
+      await widenDiskThreads();
       const settings = await settingsOf(input, { emit, network: command.network });
       run.partials = settings.partials;
       return createContext({ settings, emit, signal, version });

@@ -1,7 +1,7 @@
 // All files of all models of a run, several at once; a model is published when its last file is sealed.
 
 import { LuciError, reportError, toLuciError } from "../domain/errors.ts";
-import type { FileHow } from "../domain/plan.ts";
+import { type FileHow, isSmall } from "../domain/plan.ts";
 import type { Receipt } from "../domain/results.ts";
 import { installedPath, pathsOf, readRecords } from "../store/manifest.ts";
 import { changeRecords } from "../store/records-lock.ts";
@@ -12,7 +12,7 @@ import { CarryError, type CarryRun, type Carried, type Kept } from "./carry-run.
 import { discardPartials } from "./discard.ts";
 import { publishModel } from "./publish.ts";
 import { receiptOf } from "./models.ts";
-import { type FileNeed, type ModelNeed, isSmall, reserveFor } from "./need.ts";
+import { type FileNeed, type ModelNeed, reserveFor } from "./need.ts";
 
 /** Every file has a connection of its own: no host is asked for more at once. */
 const MOST_FILES = 16;
@@ -23,6 +23,8 @@ const WIND_DOWN_MS = 1_000;
 export interface ModelRun {
   readonly need: ModelNeed;
   readonly abort: AbortController;
+  /** The run's interrupt, or that another of its files failed. */
+  readonly signal: AbortSignal;
   readonly carried: Map<FileNeed, Carried>;
   readonly kept: Kept[];
   started: boolean;
@@ -35,7 +37,9 @@ export interface ModelRun {
 export async function carryModels(run: CarryRun, models: readonly ModelNeed[]): Promise<ModelRun[]> {
   const { settings, signal } = run.context;
   const runs = models.map((need): ModelRun => {
-    const base = { need, abort: new AbortController(), carried: new Map<FileNeed, Carried>(), kept: [] };
+    const abort = new AbortController();
+    const both = AbortSignal.any([signal, abort.signal]);
+    const base = { need, abort, signal: both, carried: new Map<FileNeed, Carried>(), kept: [] };
     return { ...base, started: false, receipt: null, failure: null, fetchedBytes: 0 };
   });
   const tasks = runs.flatMap((model) =>
@@ -63,7 +67,7 @@ function weightOf({ placement: { file } }: FileNeed, jobs: number): number {
 
 async function carryOne(run: CarryRun, model: ModelRun, file: FileNeed): Promise<void> {
   const { context } = run;
-  const cancel = AbortSignal.any([context.signal, model.abort.signal]);
+  const cancel = model.signal;
   // A disk without room fails a model, it does not cancel it.
   const signal = AbortSignal.any([cancel, run.disk.signal]);
   if (cancel.aborted) return;

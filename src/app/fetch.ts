@@ -2,6 +2,7 @@
 
 import { LuciError, reportError, toLuciError } from "../domain/errors.ts";
 import type { Finding } from "../domain/finding.ts";
+import { isSmall } from "../domain/plan.ts";
 import { type ManifestFile, installedPath } from "../store/manifest.ts";
 import type { StorePartial } from "../store/partial.ts";
 import { salvageFile } from "../store/salvage.ts";
@@ -17,7 +18,7 @@ import {
   emitDone,
   reuseFile,
 } from "./carry-run.ts";
-import { type FileNeed, isSmall } from "./need.ts";
+import type { FileNeed } from "./need.ts";
 import { proveFile } from "./prove.ts";
 import { takeTurn } from "./turn.ts";
 
@@ -182,12 +183,14 @@ async function transfer(run: CarryRun, { need, options, partial, state }: SealJo
           message: error.message,
         }),
     });
+    // Of a small file its end is told next, which says as much.
+    if (!isSmall(partial)) report();
   } catch (error) {
+    report();
     options.signal.throwIfAborted();
     throw source.explain(toLuciError(error), file.origin);
   } finally {
     clearInterval(timer);
-    report();
   }
 }
 

@@ -40,7 +40,7 @@ export interface InstallOptions {
 export async function install(context: Context, options: InstallOptions): Promise<InstallResult> {
   const startedMs = performance.now();
   const sources = openSources(context, options);
-  const targets = expandRefs(options.refs, { catalog: await context.catalog(), sources });
+  const targets = await expandRefs(options.refs, { catalog: context.catalog, sources });
   const records = await recordsOf(context);
   const totals = { totalModels: targets.length, doneModels: 0, told: false };
   try {

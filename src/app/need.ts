@@ -7,7 +7,8 @@ import { totalSize } from "../domain/range.ts";
 import type { PlannedModel } from "../domain/results.ts";
 import { formatBytes } from "../domain/size.ts";
 import { describeKind } from "../platform/files.ts";
-import { partialKey } from "../store/layout.ts";
+import { journalPath, partialKey } from "../store/layout.ts";
+import { Listing } from "../store/listing.ts";
 import { readJournal } from "../store/journal.ts";
 import {
   type Manifest,
@@ -19,14 +20,6 @@ import {
 import { findObstacle } from "../store/own-folders.ts";
 import { type PlacedPlan, type Placement, isSameContent } from "../store/place.ts";
 import type { Context } from "./context.ts";
-
-/** A file up to this size costs more waiting and bookkeeping than bytes. */
-const SMALL_BYTES = 1024 * 1024;
-
-/** Whether a file is one of the many small ones of a repository. */
-export function isSmall({ sizeBytes }: PlanFile): boolean {
-  return sizeBytes !== null && sizeBytes <= SMALL_BYTES;
-}
 
 /** How a file stands before anything is fetched. */
 export interface FileNeed {
@@ -102,26 +95,36 @@ export async function surveyPlan(
   records: Records,
   planned: { plan: Plan; placed: PlacedPlan; force: boolean },
 ): Promise<ModelNeed> {
-  const { placed } = planned;
+  const { placed, force } = planned;
+  const owned = Map.groupBy(
+    records.manifests.flatMap((manifest) => manifest.files),
+    ({ path }) => path,
+  );
+  const survey = { owned, listing: new Listing(context.files), force };
   const files: FileNeed[] = [];
-  for (const placement of placed.placements)
-    files.push(await surveyFile(context, records, { placement, force: planned.force }));
+  for (const placement of placed.placements) files.push(await surveyFile(context, placement, survey));
   return { plan: planned.plan, placed, files, replaced: [] };
+}
+
+interface Survey {
+  /** What records say of each place. */
+  readonly owned: ReadonlyMap<string, readonly ManifestFile[]>;
+  readonly listing: Listing;
+  readonly force: boolean;
 }
 
 async function surveyFile(
   context: Context,
-  records: Records,
-  { placement, force }: { placement: Placement; force: boolean },
+  placement: Placement,
+  { owned, listing, force }: Survey,
 ): Promise<FileNeed> {
   const { store } = context;
-  const owners = records.manifests
-    .flatMap((manifest) => manifest.files)
-    .filter((file) => file.path === placement.path);
+  const owners = owned.get(placement.path) ?? [];
   const record = owners.find((file) => isSameContent(placement.file, file)) ?? null;
   const path = installedPath(store, placement);
   // What lies behind a link is not ours: whoever carries the file says so.
-  const facts = (await findObstacle(store, path)) ? null : await store.files.facts(path);
+  const isThere = (await listing.has(path)) && (await findObstacle(store, path)) === null;
+  const facts = isThere ? await store.files.facts(path) : null;
   const common = { placement, record, owned: owners.length > 0, damage: null };
   if (facts && facts.kind !== "file" && facts.kind !== "link") {
     throw new LuciError(
@@ -137,7 +140,8 @@ async function surveyFile(
     const sizeBytes = placement.file.sizeBytes;
     return { ...common, state, keptBytes: 0, hasSize: sizeBytes === null || facts.sizeBytes === sizeBytes };
   }
-  const keptBytes = await keptBytesOf(context, placement.file);
+  const hasJournal = await listing.has(journalPath(store.layout, partialKey(placement.file)));
+  const keptBytes = hasJournal ? await keptBytesOf(context, placement.file) : 0;
   return { ...common, hasSize: false, state: keptBytes > 0 ? "partial" : "missing", keptBytes };
 }
 

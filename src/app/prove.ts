@@ -2,7 +2,7 @@
 
 import { type Finding, isDamage } from "../domain/finding.ts";
 import { auditFile } from "../store/audit.ts";
-import { inspectFile } from "../store/inspect.ts";
+import { inspectPath } from "../store/inspect.ts";
 import { type ManifestFile, installedPath } from "../store/manifest.ts";
 import { matchesDigest, recordOf, strangerError } from "../store/seal.ts";
 import { hashWholeFile } from "../store/whole-hash.ts";
@@ -59,7 +59,7 @@ async function readThere(run: CarryRun, need: FileNeed, options: CarryOptions): 
     if (matchesDigest(file.digest, found) && (file.digest !== null || file.sizeBytes !== null)) {
       // However it came here: what a download may not bring is not taken over either.
       const { allowUnsafe } = run;
-      await inspectFile(context.files, path, { name: file.path, sizeBytes: facts.sizeBytes, allowUnsafe });
+      await inspectPath(context.files, path, { name: file.path, sizeBytes: facts.sizeBytes, allowUnsafe });
       const sound = {
         ...recordOf(placement, found),
         sizeBytes: facts.sizeBytes,

@@ -82,6 +82,6 @@ async function removeReplaced({ files: disk, store }: Context, { replaced }: Mod
 
 /** Makes the names of all files durable, each folder once: adopted ones may never have been. */
 async function syncPlaces({ files: disk, store }: Context, files: readonly FileNeed[]): Promise<void> {
-  for (const folder of new Set(files.map(({ placement }) => dirname(installedPath(store, placement)))))
-    await disk.syncFolder(folder);
+  const folders = new Set(files.map(({ placement }) => dirname(installedPath(store, placement))));
+  await Promise.all([...folders].map((folder) => disk.syncFolder(folder)));
 }

@@ -107,10 +107,10 @@ function reduceOne(state: ProgressState, event: LuciEvent): ProgressState {
   const after = reduceFile(before, event, atMs);
   const movedBytes = state.movedBytes + broughtBytes(event, { before, after });
   const window = after.carried ? observe(state.window, { atMs, bytes: movedBytes }) : state.window;
-  return progressAt(
-    { ...state, models, movedBytes, window, files: new Map(state.files).set(key, after) },
-    atMs,
-  );
+  // The others' speeds and ETAs are for whoever looks: `progressAt` ages them.
+  const files = new Map(state.files).set(key, ageFile(after, atMs));
+  const next = { ...state, atMs, models, movedBytes, window, files };
+  return { ...next, overall: overallOf(next) };
 }
 
 function pausedBy(state: ProgressState, event: LuciEvent): ProgressState["pausedFor"] {

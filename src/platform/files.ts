@@ -18,6 +18,9 @@ export function describeKind(kind: FileFacts["kind"]): string {
   return kind === "other" ? "a pipe or device" : `a ${kind}`;
 }
 
+/** All that looking at a file takes. */
+export type Readable = Pick<OpenFile, "read">;
+
 /** An open file, read and written at positions. */
 export interface OpenFile {
   readonly path: string;

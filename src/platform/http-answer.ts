@@ -26,7 +26,8 @@ export interface Answer {
   readonly contentRange: ContentRange | null;
   readonly contentLengthBytes: number | null;
   /**
-   * The body's bytes as the network brings them; can be read once. Leaving the loop gives the rest up.
+   * The body's bytes as the network brings them; can be read once. Leaving the loop gives the rest up. A chunk
+   * belongs to whoever reads it, its memory included.
    * @throws the signal's reason, LuciError E_STALLED, E_NETWORK and the like
    */
   body(): AsyncIterable<Uint8Array>;

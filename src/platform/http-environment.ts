@@ -9,9 +9,19 @@ export type Environment = Readonly<Record<string, string | undefined>>;
  * and it stops checking certificates when a variable says so.
  * @throws LuciError E_PROXY, E_TLS
  */
-export function checkEnvironment(environment: Environment): void {
+function checkEnvironment(environment: Environment): void {
   checkSocks(environment);
   checkVerification(environment);
+}
+
+/**
+ * Checks the environment and answers the part of it that requests depend on. To be read once: to go through all
+ * variables for every request costs more than a small request.
+ * @throws LuciError E_PROXY, E_TLS
+ */
+export function readSurroundings(environment: Environment): Environment {
+  checkEnvironment(environment);
+  return Object.fromEntries(Object.entries(environment).filter(([name]) => /_proxy$/i.test(name)));
 }
 
 /** @throws LuciError E_PROXY when any variable, in any spelling, names a socks proxy */

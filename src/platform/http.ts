@@ -10,7 +10,7 @@ import { rankOfHost, systemLookup } from "./http-address.ts";
 import type { Answer } from "./http-answer.ts";
 import { makeAnswer, refuseEncoded } from "./http-answer.ts";
 import type { Environment } from "./http-environment.ts";
-import { checkEnvironment } from "./http-environment.ts";
+import { readSurroundings } from "./http-environment.ts";
 import { statusError } from "./http-errors.ts";
 import { readJson } from "./http-json.ts";
 import type { Peer } from "./http-network-errors.ts";
@@ -90,14 +90,16 @@ export interface Http {
 export function createHttp(options: HttpOptions): Http {
   const { retries, onRetry, stallMs, environment = process.env } = options;
   const trust = createTrust(options.caFile ?? null, environment);
-  const line = createLine(options, trust);
+  let read: Environment | null = null;
+  const surroundings = (): Environment => (read ??= readSurroundings(environment));
+  const line = createLine(options, { trust, surroundings });
   const onReceived = createMemoryRelief();
   const open: Http["open"] = async (url, { headers = {}, range, ifRange = null, signal }) => {
-    const watchdog = createWatchdog({ signal, stallMs, peer: peerOf(url, environment) });
+    const watchdog = createWatchdog({ signal, stallMs, peer: peerOf(url, surroundings()) });
     const common = { ...rangeHeader(range), ...(ifRange === null ? {} : { "if-range": ifRange }) };
     try {
       const { response, hops } = await line(url, { common, own: headers, watchdog, send: sendBody });
-      const proxy = writerProxy(hops.at(-1)?.url ?? url, environment);
+      const proxy = writerProxy(hops.at(-1)?.url ?? url, surroundings());
       return makeAnswer({ response, hops, watchdog, proxy, onReceived });
     } catch (thrown) {
       watchdog.close();
@@ -106,12 +108,12 @@ export function createHttp(options: HttpOptions): Http {
   };
   return {
     ready: async () => {
-      checkEnvironment(environment);
+      surroundings();
       await trust();
     },
     open,
     json: (url, request) =>
-      withRetries(() => readOnce(url, { line, stallMs, environment, ...request }), {
+      withRetries(() => readOnce(url, { line, stallMs, surroundings, ...request }), {
         retries,
         onRetry,
         signal: request.signal,
@@ -156,8 +158,10 @@ interface LineOptions {
 type Line = (url: string, options: LineOptions) => Promise<{ response: Response; hops: Hop[] }>;
 
 /** One exchange with all redirects: the same rules for bodies and metadata. */
-function createLine(options: HttpOptions, trust: Trust): Line {
-  const { userAgent, environment = process.env, lookup = systemLookup } = options;
+function createLine(
+  { userAgent, lookup = systemLookup }: HttpOptions,
+  { trust, surroundings }: { trust: Trust; surroundings: () => Environment },
+): Line {
   return async (url, { common, own, watchdog, send }) => {
     const ca = await trust();
     const fixed = {
@@ -170,17 +174,17 @@ function createLine(options: HttpOptions, trust: Trust): Line {
       common: { "user-agent": userAgent, "accept-encoding": "identity", ...common },
       own,
       send: (href, headers) => {
-        const peer = peerOf(href, environment);
+        const peer = peerOf(href, surroundings());
         watchdog.face(peer);
         return watchdog.wait(send(href, { ...fixed, headers, proxy: proxyOption(peer.proxy) }));
       },
       rankOf: (hostname) => {
         // A proxy resolves names itself, and may know other ones.
-        const resolver = proxyFor(`https://${hostname}/`, environment) === null ? lookup : null;
+        const resolver = proxyFor(`https://${hostname}/`, surroundings()) === null ? lookup : null;
         return watchdog.wait(abortable(rankOfHost(hostname, resolver), watchdog.signal));
       },
     });
-    await refuseEncoded(response, hostOf(response.url || url));
+    if (response.headers.has("content-encoding")) await refuseEncoded(response, hostOf(response.url || url));
     return { response, hops };
   };
 }
@@ -188,17 +192,17 @@ function createLine(options: HttpOptions, trust: Trust): Line {
 interface ReadOnceOptions extends JsonOptions {
   readonly line: Line;
   readonly stallMs: number;
-  readonly environment: Environment;
+  surroundings(): Environment;
 }
 
 async function readOnce(url: string, options: ReadOnceOptions): ReturnType<Http["json"]> {
-  const { line, stallMs, environment, signal } = options;
+  const { line, stallMs, surroundings, signal } = options;
   const { headers = {}, maxBytes = JSON_MAX_BYTES, what = redactUrl(url) } = options;
   const host = hostOf(url);
   const watchdog = createWatchdog({
     signal,
     stallMs,
-    peer: peerOf(url, environment),
+    peer: peerOf(url, surroundings()),
     limitMs: JSON_LIMIT_MS,
   });
   try {
@@ -208,7 +212,7 @@ async function readOnce(url: string, options: ReadOnceOptions): ReturnType<Http[
       await cancelBody(response);
       const { status, headers: answered } = response;
       const last = hops.at(-1)?.url ?? url;
-      const proxy = writerProxy(last, environment);
+      const proxy = writerProxy(last, surroundings());
       throw statusError({ status, headers: answered, url: last, proxy }, { what });
     }
     const data = await readJson(response.body, { watchdog, maxBytes, host });
@@ -222,9 +226,8 @@ function rangeHeader(range: Range | undefined): Record<string, string> {
   return range === undefined ? {} : { range: `bytes=${range.startBytes}-${range.endBytes - 1}` };
 }
 
-/** The two parties an exchange with this address has. @throws LuciError E_UNSAFE_URL, E_PROXY, E_TLS */
+/** The two parties an exchange with this address has. @throws LuciError E_UNSAFE_URL, E_PROXY */
 function peerOf(url: string, environment: Environment): Peer {
-  checkEnvironment(environment);
   return { host: hostOf(url), proxy: proxyFor(url, environment) };
 }
 

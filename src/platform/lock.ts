@@ -15,6 +15,7 @@ import {
 } from "node:fs";
 import { LuciError } from "../domain/errors.ts";
 import { diskError } from "./disk-error.ts";
+import { openLibc } from "./libc.ts";
 import { isTagAlive, ownIdentity, ownerTag } from "./machine.ts";
 
 /** Who holds a lock, for people. */
@@ -46,21 +47,8 @@ type Flock = (fd: number, operation: number) => number;
 let flockFunction: Promise<Flock | null> | null = null;
 
 async function loadFlock(): Promise<Flock | null> {
-  if (process.platform === "win32") return null;
-  const { dlopen } = await import("bun:ffi");
-  const candidates =
-    process.platform === "darwin"
-      ? ["libSystem.B.dylib"]
-      : ["libc.so.6", `libc.musl-${process.arch === "arm64" ? "aarch64" : "x86_64"}.so.1`];
-  for (const name of candidates) {
-    try {
-      const library = dlopen(name, { flock: { args: ["i32", "i32"], returns: "i32" } });
-      return (fd, operation) => library.symbols.flock(fd, operation);
-    } catch {
-      // not this C library
-    }
-  }
-  return null;
+  const libc = await openLibc({ flock: { args: ["i32", "i32"], returns: "i32" } });
+  return libc && ((fd, operation) => libc.flock(fd, operation));
 }
 
 /** Takes the lock now, or says who has it (null where that cannot be read). Needs its folder to exist. */

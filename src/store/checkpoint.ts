@@ -2,7 +2,7 @@
 
 import { LuciError, toLuciError } from "../domain/errors.ts";
 import { type Range, subtractRange } from "../domain/range.ts";
-import type { OpenFile } from "../platform/files.ts";
+import type { FileFacts, OpenFile } from "../platform/files.ts";
 import { type JournalParts, formatJournal, makeJournal } from "./journal.ts";
 import { journalPath } from "./layout.ts";
 import type { Claim } from "./partial-claim.ts";
@@ -21,6 +21,7 @@ export async function writeCheckpoint(
   parts: Omit<JournalParts, "facts">,
 ): Promise<void> {
   await claim.file.datasync();
+  claim.hasJournal = true;
   await assertOwned(store, claim, parts.label);
   const facts = await claim.file.facts();
   if (facts.sizeBytes < (parts.durable.at(-1)?.endBytes ?? 0))
@@ -33,6 +34,14 @@ export async function writeCheckpoint(
 async function assertOwned(store: Store, claim: Claim, label: string): Promise<void> {
   if (await store.files.facts(claim.path)) return;
   throw new LuciError("E_LOCKED", `${label}: another process took this download over`);
+}
+
+/** Removes the journal of a file that needs none any more. Small files mostly never had one. */
+export async function removeJournal(
+  store: Store,
+  { claim, key }: { claim: Claim; key: string },
+): Promise<void> {
+  if (claim.hasJournal) await store.files.remove(journalPath(store.layout, key));
 }
 
 /** Makes a claimed file empty, and nothing may claim otherwise: the journal goes first, durably. */
@@ -50,11 +59,16 @@ export async function cutEnd(file: OpenFile, written: readonly Range[]): Promise
   return subtractRange([...written], { startBytes: cutBytes, endBytes });
 }
 
-/** Makes a whole file durable. What lies behind its last byte was never hashed, and is no part of it. */
-export async function syncWhole(file: OpenFile, wholeBytes: number | null): Promise<void> {
-  const { sizeBytes } = await file.facts();
-  if (wholeBytes !== null && sizeBytes > wholeBytes) await file.truncate(wholeBytes);
+/**
+ * Makes a whole file durable, and answers its facts. What lies behind its last byte was never hashed, and is no
+ * part of it.
+ */
+export async function syncWhole(file: OpenFile, wholeBytes: number | null): Promise<FileFacts> {
+  const facts = await file.facts();
+  const isLonger = wholeBytes !== null && facts.sizeBytes > wholeBytes;
+  if (isLonger) await file.truncate(wholeBytes);
   await file.sync();
+  return isLonger ? file.facts() : facts;
 }
 
 /** A file that remembers that a sync failed. */

@@ -2,7 +2,7 @@
 // the largest model nor one that was made to fill the memory costs more than a window of it
 // (github.com/ggml-org/ggml, docs/gguf.md). Knows nothing of what the values mean.
 
-import type { OpenFile } from "../platform/files.ts";
+import type { Readable } from "../platform/files.ts";
 
 /** The largest known models have 1.5 million values in lists and some thousand tensors. */
 const MOST_STEPS = 10_000_000;
@@ -64,7 +64,7 @@ export class GgufFault extends Error {}
  * @throws GgufFault when it is no GGUF header, is cut, or lies about its counts and lengths
  */
 export async function readGgufHeader(
-  file: OpenFile,
+  file: Readable,
   { sizeBytes, endOf }: { sizeBytes: number; endOf: (tensor: TensorEntry) => bigint },
 ): Promise<GgufHeader> {
   const walk = new Walk(file, sizeBytes);
@@ -105,7 +105,7 @@ async function findLast(
 
 /** A place in a header. Every step but `load` and `skipList` takes at most `LOW_BYTES`, which lie in the window. */
 class Walk {
-  readonly #file: OpenFile;
+  readonly #file: Readable;
   readonly #sizeBytes: number;
   readonly #buffer: Uint8Array<ArrayBuffer>;
   readonly #view: DataView;
@@ -119,7 +119,7 @@ class Walk {
   #innerLists = 0;
   atBytes = 0;
 
-  constructor(file: OpenFile, sizeBytes: number) {
+  constructor(file: Readable, sizeBytes: number) {
     this.#file = file;
     this.#sizeBytes = sizeBytes;
     this.#buffer = new Uint8Array(Math.min(WINDOW_BYTES, sizeBytes));

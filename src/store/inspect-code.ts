@@ -1,7 +1,7 @@
 // Recognises programs and pickles by their first bytes, and pickles in archives by the archive's own list.
 // What a file is called is not asked.
 
-import type { OpenFile } from "../platform/files.ts";
+import type { Readable } from "../platform/files.ts";
 
 const HEAD_BYTES = 4096;
 /** An archive of 100,000 files has so long a list of their names. */
@@ -16,14 +16,13 @@ const OLD_PICKLE = /^[(\])}\]]*(?:[dl]p?\d*\n)*(?:[\s\S]{0,200}\n)?c[A-Za-z_][\w
 const PICKLE_NAMES = [".pkl", ".pickle", ".PKL"];
 
 /** What kind of program or pickle a file is, in words with an article; null when it is none. */
-export async function findProgram(file: OpenFile, sizeBytes: number): Promise<string | null> {
+export async function findProgram(file: Readable, sizeBytes: number): Promise<string | null> {
   const buffer = Buffer.alloc(Math.min(HEAD_BYTES, sizeBytes));
   const head = buffer.subarray(0, await file.read(buffer, 0));
   const magic = head.length >= 4 ? head.readUInt32BE(0) : 0;
   if (magic === 0x7f454c46) return "an ELF program";
   if (MACH_O.includes(magic)) return "a Mach-O program";
   if (isWindowsProgram(head)) return "a Windows program";
-  if (head[0] === 0x23 && head[1] === 0x21) return "a script";
   if (head[0] === 0x80 && (head[1] ?? 0) >= 2 && (head[1] ?? 0) <= NEWEST_PICKLE) return "a Python pickle";
   if (await isOldPickle(file, head, sizeBytes)) return "a Python pickle";
   if (head.subarray(0, HDF5.length).equals(HDF5)) return "an HDF5 file, whose layers may be code,";
@@ -40,7 +39,7 @@ function isWindowsProgram(head: Buffer): boolean {
 }
 
 /** Protocols 0 and 1 have no magic: they are text that begins with opcodes and ends in a full stop. */
-async function isOldPickle(file: OpenFile, head: Buffer, sizeBytes: number): Promise<boolean> {
+async function isOldPickle(file: Readable, head: Buffer, sizeBytes: number): Promise<boolean> {
   const text = head.toString("latin1");
   if (!/^[c(\])}]/.test(text) || !OLD_PICKLE.test(text)) return false;
   const last = new Uint8Array(1);
@@ -55,7 +54,7 @@ function isPickledArray(head: Buffer): boolean {
 }
 
 /** An archive's list of names is its end (APPNOTE.TXT 4.3.6), and its first file's name stands at its beginning. */
-async function listsPickle(file: OpenFile, head: Buffer, sizeBytes: number): Promise<boolean> {
+async function listsPickle(file: Readable, head: Buffer, sizeBytes: number): Promise<boolean> {
   const tail = Buffer.alloc(Math.min(LONGEST_LIST_BYTES, sizeBytes));
   await file.read(tail, sizeBytes - tail.length);
   return PICKLE_NAMES.some((name) => head.includes(name) || tail.includes(name));

@@ -1,7 +1,7 @@
 // Whether a GGUF file's header is true: whether its tensors lie inside the file.
 
 import { LuciError } from "../domain/errors.ts";
-import type { OpenFile } from "../platform/files.ts";
+import type { Readable } from "../platform/files.ts";
 import { GgufFault, type TensorEntry, readGgufHeader } from "./gguf-header.ts";
 
 /** ggml type number → [weights per block, bytes per block] (ggml-common.h and ggml.c of llama.cpp). */
@@ -41,7 +41,7 @@ const BLOCKS: Readonly<Record<number, readonly [number, number]>> = {
 };
 
 /** @throws E_MALFORMED when the header is cut or lies: absurd counts, tensors outside the file */
-export async function checkGguf(file: OpenFile, options: { name: string; sizeBytes: number }): Promise<void> {
+export async function checkGguf(file: Readable, options: { name: string; sizeBytes: number }): Promise<void> {
   const { name, sizeBytes } = options;
   const fail = (reason: string): never => {
     throw new LuciError("E_MALFORMED", `${name}: not a sound GGUF file: ${reason}`);

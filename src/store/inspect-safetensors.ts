@@ -3,7 +3,7 @@
 
 import { LuciError } from "../domain/errors.ts";
 import { parseJson } from "../domain/json-shape.ts";
-import type { OpenFile } from "../platform/files.ts";
+import type { Readable } from "../platform/files.ts";
 
 const LENGTH_BYTES = 8;
 /** Headers of the largest known models are a few MB. */
@@ -11,7 +11,7 @@ const MAX_HEADER_BYTES = 32 * 1024 * 1024;
 
 /** @throws E_MALFORMED when the header is cut, is no JSON or points outside the file */
 export async function checkSafetensors(
-  file: OpenFile,
+  file: Readable,
   options: { name: string; sizeBytes: number },
 ): Promise<void> {
   const fail = (reason: string): never => {

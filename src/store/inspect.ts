@@ -2,7 +2,7 @@
 // Content decides, not the extension.
 
 import { LuciError } from "../domain/errors.ts";
-import type { Files, OpenFile } from "../platform/files.ts";
+import type { Files, Readable } from "../platform/files.ts";
 import { findProgram } from "./inspect-code.ts";
 import { checkGguf } from "./inspect-gguf.ts";
 import { checkSafetensors } from "./inspect-safetensors.ts";
@@ -18,27 +18,32 @@ export interface InspectOptions {
   readonly allowUnsafe: boolean;
 }
 
-/**
- * Checks a file's content against its claim to be a model.
- * @throws E_UNSAFE_FILE for programs and pickles, E_MALFORMED for headers that lie or are cut
- */
-export async function inspectFile(files: Files, path: string, options: InspectOptions): Promise<void> {
+/** The same of a file by its path. @throws what `inspectFile` throws; as the disk says */
+export async function inspectPath(files: Files, path: string, options: InspectOptions): Promise<void> {
   const file = await files.open(path, "read");
   try {
-    const danger = options.allowUnsafe ? null : await findDanger(file, options);
-    if (danger)
-      throw new LuciError(
-        "E_UNSAFE_FILE",
-        `${options.name}: its content is ${danger}, which can run code when loaded`,
-      );
-    if (/\.gguf$/i.test(options.name)) await checkGguf(file, options);
-    if (/\.safetensors$/i.test(options.name)) await checkSafetensors(file, options);
+    await inspectFile(file, options);
   } finally {
     await file.close();
   }
 }
 
-async function findDanger(file: OpenFile, { name, sizeBytes }: InspectOptions): Promise<string | null> {
+/**
+ * Checks a file's content against its claim to be a model.
+ * @throws E_UNSAFE_FILE for programs and pickles, E_MALFORMED for headers that lie or are cut
+ */
+export async function inspectFile(file: Readable, options: InspectOptions): Promise<void> {
+  const danger = options.allowUnsafe ? null : await findDanger(file, options);
+  if (danger)
+    throw new LuciError(
+      "E_UNSAFE_FILE",
+      `${options.name}: its content is ${danger}, which can run code when loaded`,
+    );
+  if (/\.gguf$/i.test(options.name)) await checkGguf(file, options);
+  if (/\.safetensors$/i.test(options.name)) await checkSafetensors(file, options);
+}
+
+async function findDanger(file: Readable, { name, sizeBytes }: InspectOptions): Promise<string | null> {
   const program = await findProgram(file, sizeBytes);
   if (program !== null || !GGML_NAME.test(name.slice(name.lastIndexOf("/") + 1))) return program;
   const magic = new Uint8Array(GGML_MAGIC.length);

@@ -3,26 +3,20 @@
 
 import { LuciError, toLuciError } from "../domain/errors.ts";
 import type { Partial, Verdict } from "../domain/partial.ts";
-import type { PlanFile, Validator } from "../domain/plan.ts";
-import { type Range, addRange, frontierBytes, missingRanges, totalSize } from "../domain/range.ts";
-import { cutEnd, emptyClaim, syncWhole, writeCheckpoint } from "./checkpoint.ts";
+import type { Validator } from "../domain/plan.ts";
+import type { Range } from "../domain/range.ts";
+import { addRange, frontierBytes, missingRanges, totalSize } from "../domain/range.ts";
+import type { FileFacts } from "../platform/files.ts";
+import type { ReadBack } from "../platform/hash-inline.ts";
+import { cutEnd, emptyClaim, removeJournal, syncWhole, writeCheckpoint } from "./checkpoint.ts";
 import { Checkpointer } from "./checkpointer.ts";
 import { type Digests, FrontierHash } from "./frontier-hash.ts";
 import { type Believed, believeJournal, readJournal, withoutPiece } from "./journal.ts";
-import { journalPath } from "./layout.ts";
 import { type Claim, unclaimPartial } from "./partial-claim.ts";
+import type { PartialOptions } from "./partial-options.ts";
+import { ReadBackKeeper } from "./read-back.ts";
 import type { Store } from "./store.ts";
 import { compareVersion } from "./version.ts";
-
-export interface PartialOptions {
-  readonly file: PlanFile;
-  /** For people: "model · file". */
-  readonly label: string;
-  /** Forget what an earlier run left. */
-  readonly fresh: boolean;
-  /** Said once when the partial starts again from nothing, with the reason. */
-  onRestart(reason: string): void;
-}
 
 export class StorePartial implements Partial {
   readonly #store: Store;
@@ -33,6 +27,7 @@ export class StorePartial implements Partial {
   #written: Range[] = [];
   #keptBytes = 0;
   #hash: FrontierHash | null = null;
+  readonly #readBack = new ReadBackKeeper();
   readonly #checkpointer = new Checkpointer(() => this.#saveJournal());
 
   constructor(store: Store, options: PartialOptions & { key: string; claim: Claim }) {
@@ -70,6 +65,11 @@ export class StorePartial implements Partial {
     return this.#options.claim.path;
   }
 
+  /** The data as it lies on the disk: of a small file, as it was read back to be hashed. */
+  get data(): ReadBack {
+    return this.#readBack.last ?? this.#options.claim.file;
+  }
+
   get pieces(): readonly (string | null)[] {
     return this.#hash?.pieces ?? [];
   }
@@ -77,13 +77,14 @@ export class StorePartial implements Partial {
   /** Believes the journal as far as it proves itself, and starts the hash. */
   async load(): Promise<void> {
     const { claim, fresh } = this.#options;
+    if (claim.fresh && !claim.hasJournal) return this.#startHash();
     const hasDigest = this.#options.file.digest !== null;
     const journal = fresh || claim.fresh ? null : await readJournal(this.#store, this.#options.key);
     const facts = await claim.file.facts();
     const believed = journal && believeJournal(journal, { facts, sizeBytes: this.#sizeBytes, hasDigest });
     if (!journal || !believed) {
       await emptyClaim(this.#store, claim, this.#options.key);
-      return this.#startHash({ checkpoint: null, expected: [] });
+      return this.#startHash();
     }
     this.#written = believed.written;
     this.#keptBytes = this.doneBytes;
@@ -133,7 +134,7 @@ export class StorePartial implements Partial {
     this.#asked = false;
     await emptyClaim(this.#store, this.#options.claim, this.#options.key);
     this.#keptBytes = 0;
-    this.#startHash({ checkpoint: null, expected: [] });
+    this.#startHash();
   }
 
   end(sizeBytes: number): void {
@@ -152,10 +153,10 @@ export class StorePartial implements Partial {
     return digests;
   }
 
-  /** Makes the data durable for good; the journal no longer matters after this. */
-  async sync(): Promise<void> {
+  /** Makes the data durable for good, and answers its facts; the journal no longer matters after this. */
+  async sync(): Promise<FileFacts> {
     await this.#checkpointer.stop();
-    await syncWhole(this.#options.claim.file, this.#sizeBytes);
+    return syncWhole(this.#options.claim.file, this.#sizeBytes);
   }
 
   /** Lets go with everything kept for the next run. */
@@ -176,7 +177,7 @@ export class StorePartial implements Partial {
   async finishPublished(): Promise<void> {
     await this.#letGo(async () => {
       await this.#close();
-      await this.#store.files.remove(journalPath(this.#store.layout, this.#options.key));
+      await removeJournal(this.#store, this.#options);
     });
   }
 
@@ -184,7 +185,7 @@ export class StorePartial implements Partial {
   async discard(): Promise<void> {
     await this.#letGo(async () => {
       await this.#close();
-      await this.#store.files.remove(journalPath(this.#store.layout, this.#options.key));
+      await removeJournal(this.#store, this.#options);
       await this.#store.files.remove(this.#options.claim.path);
     });
   }
@@ -198,11 +199,10 @@ export class StorePartial implements Partial {
     }
   }
 
-  #startHash({ checkpoint, expected }: Pick<Believed, "checkpoint" | "expected">): void {
+  #startHash(known: Pick<Believed, "checkpoint" | "expected"> = { checkpoint: null, expected: [] }): void {
     this.#hash = new FrontierHash({
-      checkpoint,
-      expected,
-      pool: this.#store.hashes,
+      ...known,
+      pool: this.#readBack.hashes(this.#store, this.#sizeBytes),
       path: this.#options.claim.path,
       choice: this.#store.hasher,
       sizeBytes: this.#sizeBytes,

@@ -71,8 +71,22 @@ export function isSameContent(file: PlanFile, installed: ManifestFile): boolean 
   return JSON.stringify(file.origin) === JSON.stringify(installed.origin);
 }
 
-/** Makes the folders above a place, refusing links: a link could lead out of the models folder. */
+/**
+ * Makes the folders above a place, refusing links: a link could lead out of the models folder. Once for all
+ * files of a folder.
+ */
 export async function makePlace(store: Store, path: string): Promise<void> {
+  const parents = path.split("/").slice(0, -1);
+  const folder = parents.join("/");
+  const known = store.places.get(folder) ?? makeParents(store, path);
+  store.places.set(folder, known);
+  await known.catch((error: unknown) => {
+    store.places.delete(folder);
+    throw error;
+  });
+}
+
+async function makeParents(store: Store, path: string): Promise<void> {
   const parents = path.split("/").slice(0, -1);
   await assertReachable(store, join(store.layout.modelsFolder, ...path.split("/")));
   await store.files.makeFolder(join(store.layout.modelsFolder, ...parents));

@@ -91,6 +91,7 @@ function withHint(thrown: unknown, hint: string): LuciError {
 
 /** Removes folders that became empty, up to the models folder. */
 export async function removeEmptyParents(store: Store, path: string): Promise<void> {
+  store.places.clear();
   for (
     let folder = dirname(path);
     folder.startsWith(`${store.layout.modelsFolder}${sep}`);

@@ -37,23 +37,25 @@ export async function sealPartial(
   const digests = await partial.digests(signal);
   assertDigest(placement.file, digests);
   const sizeBytes = partial.sizeBytes ?? 0;
-  await inspectFile(store.files, partial.path, {
+  await inspectFile(partial.data, {
     name: placement.file.path,
     sizeBytes,
     allowUnsafe: options.allowUnsafe,
   });
   signal.throwIfAborted();
-  await partial.sync();
+  // Another name changes nothing of these.
+  const { modifiedNs } = await partial.sync();
   const finalPath = installedPath(store, placement);
   if (!(await moveInto(store, partial, { ...options, finalPath })))
     return adoptTwin(store, partial, { ...options, digests, sizeBytes });
-  const facts = await store.files.facts(finalPath);
-  if (facts && options.syncName) await store.files.syncFolder(dirname(finalPath));
+  // A `luci remove` beside us may have taken it away again, its folder too.
+  if (options.syncName && (await store.files.facts(finalPath)))
+    await store.files.syncFolder(dirname(finalPath));
   await partial.finishPublished();
   return {
     ...recordOf(placement, digests),
     sizeBytes,
-    modifiedNs: facts?.modifiedNs ?? "",
+    modifiedNs,
     pieces: partial.pieces.map((mark) => mark ?? ""),
   };
 }
@@ -77,6 +79,7 @@ async function moveInto(
     } catch (error) {
       if (tries === MOST_TRIES || (await store.files.facts(dirname(finalPath)))) throw error;
     }
+    store.places.clear();
   }
 }
 

@@ -10,6 +10,7 @@ import type { Answer } from "../platform/http-answer.ts";
 import { runAttempt } from "./attempt.ts";
 import type { Seat } from "./pool.ts";
 import { Route } from "./route.ts";
+import type { FailedAttempt } from "./straight.ts";
 import { type Span, SpanBoard } from "./spans.ts";
 import type { TransferOptions } from "./transfer-options.ts";
 
@@ -56,12 +57,16 @@ export class FileTransfer {
     );
   }
 
-  /** One connection leads; the others follow once the server has shown that it can do ranges. */
-  async run(): Promise<void> {
+  /**
+   * One connection leads; the others follow once the server has shown that it can do ranges. An attempt that
+   * failed before counts as the first.
+   */
+  async run(failed: FailedAttempt | null = null): Promise<void> {
     const { host } = new URL((await this.#options.locate()).url);
     this.#seat = this.#options.pool.join(host, () => this.#fill());
     try {
-      this.#hire();
+      if (failed) await this.#recover(failed.error, { failures: 1, located: failed.located });
+      this.#hire(failed ? 1 : 0);
       while (this.#workers.size > 0) await Promise.all(this.#workers);
     } finally {
       this.#seat.leave();
@@ -74,8 +79,8 @@ export class FileTransfer {
     return this.#partial.sizeBytes === null ? whole : this.#partial.missing();
   }
 
-  #hire(): void {
-    const worker: Promise<void> = this.#work().finally(() => this.#workers.delete(worker));
+  #hire(failures = 0): void {
+    const worker: Promise<void> = this.#work(failures).finally(() => this.#workers.delete(worker));
     this.#workers.add(worker);
   }
 
@@ -86,9 +91,9 @@ export class FileTransfer {
   }
 
   /** One connection's life: span after span, until there is none left or its place is needed elsewhere. */
-  async #work(): Promise<void> {
+  async #work(failuresBefore: number): Promise<void> {
     try {
-      for (let failures = 0; this.#workers.size <= (this.#seat?.share() ?? 1);) {
+      for (let failures = failuresBefore; this.#workers.size <= (this.#seat?.share() ?? 1);) {
         const span = await this.#next();
         if (span === undefined) break;
         failures = await this.#fetch(span, failures);

@@ -49,7 +49,7 @@ export function createHuman(options: HumanOptions): Human {
   return {
     ask: asking.ask,
     emit(event) {
-      progress = reduceProgress(progress, event);
+      if (!options.quiet) progress = reduceProgress(progress, event);
       display.show(event, progress);
       if (event.type === "notice") messages[event.level === "warn" ? "warn" : "log"](noticeOf(event));
       if (event.type === "result") conclude(event.result);

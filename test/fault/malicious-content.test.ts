@@ -63,7 +63,6 @@ const CODE: Readonly<Record<string, Uint8Array>> = {
   "a Mach-O program": padded(latin("\xcf\xfa\xed\xfe")),
   "a universal Mach-O program": padded(latin("\xca\xfe\xba\xbe")),
   "a Windows program": windowsProgram(),
-  "a shell script": latin("#!/bin/sh\necho owned\n"),
   "an HDF5 file": padded(latin("\x89HDF\r\n\x1a\n")),
   "an array of objects": padded(latin("\x93NUMPY\x01\x00v\x00{'descr': '|O', 'fortran_order': False, }\n")),
 };

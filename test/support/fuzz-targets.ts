@@ -15,7 +15,7 @@ import { readRetryAfter } from "../../src/platform/http-errors.ts";
 import { nodeFiles } from "../../src/platform/node-files.ts";
 import { loadCatalog } from "../../src/sources/catalog.ts";
 import { nameOfAnswer } from "../../src/sources/url-name.ts";
-import { inspectFile } from "../../src/store/inspect.ts";
+import { inspectPath } from "../../src/store/inspect.ts";
 import { type Journal, believeJournal, formatJournal, parseJournal } from "../../src/store/journal.ts";
 import { manifestFileName } from "../../src/store/layout.ts";
 import { readRecords } from "../../src/store/manifest.ts";
@@ -40,7 +40,7 @@ async function modelFiles(folder: string): Promise<FuzzTarget[]> {
   const inspect = (name: string) => async (input: Uint8Array) => {
     const path = join(folder, name);
     await writeFile(path, input);
-    await inspectFile(files, path, { name, sizeBytes: input.length, allowUnsafe: false });
+    await inspectPath(files, path, { name, sizeBytes: input.length, allowUnsafe: false });
   };
   const archive = Uint8Array.from(
     Buffer.concat([Buffer.from("PK\x03\x04"), Buffer.alloc(500), Buffer.from("PK\x05\x06")]),

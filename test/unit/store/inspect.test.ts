@@ -23,10 +23,15 @@ async function verdict(
   const path = join(room.folder, "data");
   await writeFile(path, bytes);
   const options = { name, allowUnsafe, sizeBytes: sizeBytes ?? bytes.length };
-  return await inspectFile(room.store.files, path, options).then(
-    () => "fine",
-    (error: { code?: string; message: string }) => error.code ?? error.message,
-  );
+  const file = await room.store.files.open(path, "read");
+  try {
+    return await inspectFile(file, options).then(
+      () => "fine",
+      (error: { code?: string; message: string }) => error.code ?? error.message,
+    );
+  } finally {
+    await file.close();
+  }
 }
 
 const text = (content: string) => new TextEncoder().encode(content);

@@ -1,0 +1,13 @@
+// What a partial is told when it is opened. Types only.
+
+import type { PlanFile } from "../domain/plan.ts";
+
+export interface PartialOptions {
+  readonly file: PlanFile;
+  /** For people: "model · file". */
+  readonly label: string;
+  /** Forget what an earlier run left. */
+  readonly fresh: boolean;
+  /** Said once when the partial starts again from nothing, with the reason. */
+  onRestart(reason: string): void;
+}
