@@ -2,7 +2,8 @@
 
 import { partialKey } from "./layout.ts";
 import { claimPartial } from "./partial-claim.ts";
-import { type PartialOptions, StorePartial } from "./partial.ts";
+import { StorePartial } from "./partial.ts";
+import type { PartialOptions } from "./partial-options.ts";
 import type { Store } from "./store.ts";
 
 /** Opens a file's partial, taking over what an interrupted run left. @throws E_LOCKED while another process owns it */

@@ -9,7 +9,8 @@ import { type Journal, formatJournal, parseJournal } from "../../src/store/journ
 import { journalPath, partialFileName, partialKey } from "../../src/store/layout.ts";
 import type { ManifestFile } from "../../src/store/manifest.ts";
 import { openPartial } from "../../src/store/open-partial.ts";
-import type { PartialOptions, StorePartial } from "../../src/store/partial.ts";
+import type { StorePartial } from "../../src/store/partial.ts";
+import type { PartialOptions } from "../../src/store/partial-options.ts";
 import { type Store, openStore } from "../../src/store/store.ts";
 import { tempHome } from "./temp-home.ts";
 
