@@ -103,10 +103,12 @@ function openFront(run: Run, { command, input, emit, version }: Scene): Front {
     interactive: isTerminal() && process.stdin.isTTY && !input.on("json"),
     ask: async (question, options) => (await faceOf(run)).ask(question, { ...options, signal }),
     context: async () => {
-      const [{ settingsOf }, { createContext }] = await Promise.all([
+      const [{ settingsOf }, { createContext }, { widenDiskThreads }] = await Promise.all([
         import("./cli/settings.ts"),
         import("./app/context.ts"),
+        import("./platform/disk-threads.ts"),
       ]);
+      await widenDiskThreads();
       const settings = await settingsOf(input, { emit, network: command.network });
       run.partials = settings.partials;
       const context = createContext({ settings, emit, signal, version });
@@ -152,8 +154,7 @@ async function faceOf(run: Run): Promise<Face> {
     isTTY: isTerminal(),
     ascii: isAscii(process.env),
     columns: process.stderr.columns || DEFAULT_COLUMNS,
-    // Nobody listens any more: like a terminal that was closed.
-    onReaderGone: () => run.ended || run.isService || stop(run, "SIGHUP"),
+    onReaderGone: () => run.ended || run.isService || stop(run, "SIGPIPE"),
   });
   return run.face;
 }
@@ -213,7 +214,8 @@ function stop(run: Run, signal: StopSignal): void {
 /** However long the winding down takes: a run that was told to end ends. */
 function leaveAfter(run: Run, waitMs: number): void {
   const end = (): void => {
-    if (!run.failed) run.face?.error(reportError(run.controller.signal.reason));
+    if (!run.failed && process.exitCode !== SIGNAL_EXITS.SIGPIPE)
+      run.face?.error(reportError(run.controller.signal.reason));
     leave(run, Number(process.exitCode ?? 1));
   };
   setTimeout(end, waitMs).unref();
@@ -231,6 +233,8 @@ async function fail(run: Run, thrown: unknown): Promise<void> {
   run.failed = true;
   const { code, message, hint, exit } = toLuciError(thrown);
   process.exitCode = exit;
+  // A reader that has seen enough (`luci verify --json | head -1`) is no failure.
+  if (exit === SIGNAL_EXITS.SIGPIPE) return;
   const face = await faceOf(run);
   if (code !== "E_INTERNAL") return face.error({ code, message, hint, exit });
   const stack = thrown instanceof Error ? thrown.stack : undefined;

@@ -12,11 +12,12 @@ import {
   present,
   wget2Many,
 } from "./commands.ts";
+import { FLOOR_INTRO, floorMany } from "./floor-rows.ts";
 import { severalFiles, smallFiles } from "./data.ts";
 import { type BenchCase, type Lab, loadOf, race, roundsOf } from "./lab.ts";
 import { commitOf, repoOf } from "./hub-pages.ts";
-import { memoryGoal, raceTable, runsOf, wallGoal } from "./race.ts";
-import type { Section } from "./report.ts";
+import { type Race, memoryGoal, raceTable, runsOf, wallGoal } from "./race.ts";
+import type { Goal, Section } from "./report.ts";
 
 const TIMEOUT_MS = 120_000;
 const LUCI_REPO = "luci hf:repository";
@@ -65,6 +66,8 @@ async function runRepository(lab: Lab): Promise<Section> {
   const contenders = present([
     luciByRepo(load, LUCI_REPO),
     curlMany(load, 16),
+    floorMany(load, { program: lab.floor, durable: true }),
+    floorMany(load, { program: lab.floor, durable: false }),
     ariaMany(load, 16),
     wget2Many(load, 16),
     huggingfaceJs(load),
@@ -75,32 +78,48 @@ async function runRepository(lab: Lab): Promise<Section> {
     requests.set(name, await lab.nginx.countHubRequests(run));
   };
   const rounds = roundsOf(lab, { full: 5, quick: 1 });
-  const result = await race(lab, { contenders, set: load.set, rounds, timeoutMs: TIMEOUT_MS, around });
+  const timeoutMs = TIMEOUT_MS;
+  const result = await race(lab, {
+    contenders,
+    set: load.set,
+    rounds,
+    timeoutMs,
+    around,
+    keepOutput: true,
+  });
   const extra = { head: "hub requests", show: (name: string) => String(requests.get(name) ?? "–") };
   return {
     title: `A repository of ${count} × 64 KiB`,
     intro: [
       "The hub lists every file with its SHA-256 and answers `resolve` with the bytes themselves. " +
         "curl, aria2c and wget2 are handed these addresses and verify nothing; luci and the hub's own clients ask for the listing.",
+      ...FLOOR_INTRO,
     ],
     tables: [raceTable(result, { reference: "aria2c -j16", extra })],
-    goals: [
-      wallGoal(result, { name: LUCI_REPO, to: "aria2c -j16", limit: 0.4 }),
-      wallGoal(result, { name: LUCI_REPO, to: "hf download", limit: 0.2 }),
-      // Where hf cannot be had, the hub's other client shows what asking for each file costs.
-      ...(load.tools.path("hf") === null
-        ? [wallGoal(result, { name: LUCI_REPO, to: "@huggingface/hub", limit: 0.2 })]
-        : []),
-      {
-        what: `hub requests of luci for ${count} files`,
-        limit: count + 5,
-        bound: "at most",
-        reached: runsOf(result, LUCI_REPO) > 0 ? (requests.get(LUCI_REPO) ?? null) : null,
-        digits: 0,
-      },
-      memoryGoal(result, LUCI_REPO),
-    ],
+    goals: repositoryGoals(result, { load, count, requests: requests.get(LUCI_REPO) ?? null }),
   };
+}
+
+function repositoryGoals(
+  result: Race,
+  { load, count, requests }: { load: Load; count: number; requests: number | null },
+): Goal[] {
+  return [
+    wallGoal(result, { name: LUCI_REPO, to: "aria2c -j16", limit: 0.4 }),
+    wallGoal(result, { name: LUCI_REPO, to: "hf download", limit: 0.2 }),
+    // Where hf cannot be had, the hub's other client shows what asking for each file costs.
+    ...(load.tools.path("hf") === null
+      ? [wallGoal(result, { name: LUCI_REPO, to: "@huggingface/hub", limit: 0.2 })]
+      : []),
+    {
+      what: `hub requests of luci for ${count} files`,
+      limit: count + 5,
+      bound: "at most",
+      reached: runsOf(result, LUCI_REPO) > 0 ? requests : null,
+      digits: 0,
+    },
+    memoryGoal(result, LUCI_REPO),
+  ];
 }
 
 /** The same files by their addresses at the hub. */

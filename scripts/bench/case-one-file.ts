@@ -10,6 +10,7 @@ import {
   present,
   wget2One,
 } from "./commands.ts";
+import { FLOOR_INTRO, floorOne } from "./floor-rows.ts";
 import { oneFile } from "./data.ts";
 import { type BenchCase, type Lab, loadOf, race, roundsOf } from "./lab.ts";
 import { memoryGoal, raceTable, wallGoal } from "./race.ts";
@@ -51,6 +52,9 @@ async function unthrottled(
     curlOne(load),
     curlOne(load, "sha256sum"),
     curlOne(load, "openssl"),
+    curlOne(load, "sync"),
+    floorOne(load, { program: lab.floor, durable: true }),
+    floorOne(load, { program: lab.floor, durable: false }),
     wget2One(load),
     ariaOne(load, ARIA_16),
     huggingfaceJs(load),
@@ -61,7 +65,10 @@ async function unthrottled(
   const result = await race(lab, { contenders, set: load.set, rounds, timeoutMs: TIMEOUT_MS });
   return {
     title: `${sizeName(options.mib)} unthrottled, to disk`,
-    intro: ["luci downloads and verifies; `curl -o`, wget2, aria2c, hf and @huggingface/hub verify nothing."],
+    intro: [
+      "luci downloads, verifies and makes durable; `curl -o`, wget2, aria2c, hf and @huggingface/hub do neither of the last two.",
+      ...FLOOR_INTRO,
+    ],
     tables: [raceTable(result, { reference: REFERENCE })],
     goals: [
       wallGoal(result, { name: "luci", to: REFERENCE, limit: 0.85 }),
@@ -84,7 +91,8 @@ async function runThrottled(lab: Lab): Promise<Section> {
     const load = await loadOf(lab, { set: oneFile(mib), speed });
     const sixteen = luciByUrl(load, { name: "luci --connections 16", flags: ["--connections", "16"] });
     const fast = speed === "20m" && !lab.options.quick ? [ipull(load)] : [];
-    const contenders = present([luciByUrl(load), sixteen, ariaOne(load, ARIA_16), ...fast]);
+    const floor = floorOne(load, { program: lab.floor, durable: true, connections: 16 });
+    const contenders = present([luciByUrl(load), sixteen, ariaOne(load, ARIA_16), floor, ...fast]);
     lab.say(`  ${speed}iB/s for each connection`);
     const timeoutMs = TIMEOUT_MS;
     const result = await race(lab, { contenders, set: load.set, rounds: roundsOf(lab, rounds), timeoutMs });
@@ -97,7 +105,10 @@ async function runThrottled(lab: Lab): Promise<Section> {
   }
   return {
     title: "One file, a limit for each connection",
-    intro: ["luci verifies what it downloads, aria2c does not."],
+    intro: [
+      "luci verifies what it downloads and makes it durable, aria2c does neither; the floor has 16 connections.",
+      ...FLOOR_INTRO,
+    ],
     tables: results.map(({ table }) => table),
     goals: results.flatMap(({ goals }) => goals),
   };

@@ -59,8 +59,8 @@ export function luciJob(
   return { words: [load.luci, ...words], env: { LUCI_HOME: folder, HF_ENDPOINT: load.hubUrl }, folder };
 }
 
-/** `curl -o`, and that followed by a check of the digest. */
-export function curlOne(load: Load, check?: "sha256sum" | "openssl"): Contender | null {
+/** `curl -o`, and that followed by a check of the digest or by making it durable. */
+export function curlOne(load: Load, check?: "sha256sum" | "openssl" | "sync"): Contender | null {
   const curl = load.tools.path("curl");
   const [file] = load.set.files;
   const [url] = load.urls;
@@ -71,6 +71,7 @@ export function curlOne(load: Load, check?: "sha256sum" | "openssl"): Contender 
   if (checker === null) return null;
   const checks = {
     sha256sum: `echo "${file.sha256}  ${file.path}" | ${checker} -c --status`,
+    sync: `${checker} ${file.path}`,
     openssl: `test "$(${checker} dgst -sha256 -r ${file.path} | cut -c1-64)" = ${file.sha256}`,
   };
   const words = ["sh", "-c", `${fetched.join(" ")} && ${checks[check]}`];

@@ -21,6 +21,8 @@ export interface Lab {
   readonly random: () => number;
   /** Folder on the filesystem that everything is written to; removed at the end. */
   readonly workFolder: string;
+  /** The program that does luci's work and nothing else. */
+  readonly floor: string;
   /** A set that the case asked for. */
   set(wanted: WantedSet): Promise<DataSet>;
   say(line: string): void;
@@ -55,7 +57,7 @@ export function race(
   return runRace({ bench, random, say, expected: set.files, ...others });
 }
 
-type RaceExtras = Pick<Parameters<typeof runRace>[0], "around">;
+type RaceExtras = Pick<Parameters<typeof runRace>[0], "around" | "keepOutput">;
 
 /** Finds sets, making each once. */
 export function setShelf(dataFolder: string): (wanted: WantedSet) => Promise<DataSet> {

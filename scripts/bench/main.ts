@@ -7,9 +7,11 @@ import { batch, repository } from "./case-many-files.ts";
 import { fourGib, oneGib, throttled } from "./case-one-file.ts";
 import { rateLimit } from "./case-limit.ts";
 import { memory } from "./case-memory.ts";
+import { profile } from "./case-profile.ts";
 import { resumption } from "./case-resume.ts";
 import { coldStart } from "./case-start.ts";
 import { verification } from "./case-verify.ts";
+import { buildFloor } from "./floor-rows.ts";
 import { startPathsInfo, writePages } from "./hub-pages.ts";
 import { type BenchCase, type Lab, setShelf } from "./lab.ts";
 import { describeMachine } from "./machine.ts";
@@ -32,6 +34,7 @@ const CASES: readonly BenchCase[] = [
   coldStart,
   rateLimit,
   memory,
+  profile,
 ];
 
 type Undo = () => void | Promise<void>;
@@ -118,7 +121,8 @@ async function openLab(options: Options, { tools, undo }: { tools: Tools; undo: 
   undo.push(() => bench.stop());
   const random = randomNumbers(options.seed);
   const say = (line: string) => console.log(line);
-  return { options, bench, nginx, tools, random, workFolder, set: shelf, say };
+  const floor = await buildFloor(workFolder);
+  return { options, bench, nginx, tools, random, workFolder, floor, set: shelf, say };
 }
 
 interface Heading {
@@ -146,7 +150,7 @@ async function heading({ options, args, tools, date, machine, sections }: Headin
     "",
     "nginx serves from the page cache over loopback, with sendfile. In every round the commands run once each, in shuffled order; " +
       "figures are medians, ratios are medians of the ratios within a round. CPU is user and system time of the whole process tree. " +
-      "Every file is checked (size and SHA-256) and removed after its run; a run that failed counts for nothing but its remark. " +
+      "Every file is checked (size and SHA-256) and removed after its run, or after the last round where there are thousands; a run that failed counts for nothing but its remark. " +
       "luci syncs what it downloads to the disk before it says that it is done; of the others none does.",
     "",
   ];

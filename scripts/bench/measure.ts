@@ -26,6 +26,7 @@ export interface Measured {
 
 /** A command that is still running. */
 export interface Running {
+  readonly pid: number;
   readonly exited: Promise<number>;
   /** SIGKILL to the command and its children. */
   kill(): void;
@@ -78,7 +79,7 @@ export function createBench(options: BenchOptions): Bench {
       // A group of its own, to be killed as one.
       detached: true,
     });
-    const running: Running = { exited: child.exited, kill: () => killGroup(child.pid) };
+    const running: Running = { pid: child.pid, exited: child.exited, kill: () => killGroup(child.pid) };
     live.add(running);
     const forget = () => void live.delete(running);
     void child.exited.then(forget, forget);

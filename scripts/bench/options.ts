@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 
-export const CASE_IDS = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j"] as const;
+export const CASE_IDS = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k"] as const;
 export type CaseId = (typeof CASE_IDS)[number];
 
 export interface Options {

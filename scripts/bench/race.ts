@@ -27,6 +27,11 @@ export interface RaceOptions {
   readonly timeoutMs: number;
   readonly random: () => number;
   readonly say: (line: string) => void;
+  /**
+   * Remove what the commands wrote only after the last round: ext4 passes over inodes that were deleted in the last
+   * minute, so that thousands of files removed by one command would make the next one slow.
+   */
+  readonly keepOutput?: boolean;
   /** Runs around each command, to count something. */
   around?(name: string, run: () => Promise<void>): Promise<void>;
 }
@@ -52,22 +57,27 @@ export async function runRace(options: RaceOptions): Promise<Race> {
       { name, runs: new Map<number, Measured>(), problems: [] as string[] },
     ]),
   );
+  const folders: string[] = [];
   for (let round = 1; round <= rounds; round += 1) {
     for (const contender of shuffle(contenders, random)) {
       const entry = entries.get(contender.name);
       if (entry === undefined || entry.problems.some((problem) => problem.startsWith("timeout"))) continue;
-      const measured = await runOnce(contender, options);
+      const measured = await runOnce(contender, { ...options, folders });
       if (measured.problem === null) entry.runs.set(round, measured);
       else entry.problems.push(measured.problem);
       const seconds = (measured.wallMs / 1000).toFixed(2);
       say(`  round ${round} of ${rounds}: ${contender.name}: ${measured.problem ?? `${seconds} s`}`);
     }
   }
+  for (const folder of folders) await options.bench.drop(folder);
   const totalBytes = options.expected.reduce((sum, file) => sum + file.sizeBytes, 0);
   return { entries: [...entries.values()], totalBytes };
 }
 
-async function runOnce(contender: Contender, options: RaceOptions): Promise<Measured> {
+async function runOnce(
+  contender: Contender,
+  options: RaceOptions & { folders: string[] },
+): Promise<Measured> {
   const { bench, expected, timeoutMs } = options;
   const folder = await bench.folder();
   try {
@@ -82,7 +92,8 @@ async function runOnce(contender: Contender, options: RaceOptions): Promise<Meas
     const problem = contender.check?.(done) ?? (await checkOutput(contender, { folder, expected }));
     return { ...done, problem };
   } finally {
-    await bench.drop(folder);
+    if (options.keepOutput) options.folders.push(folder);
+    else await bench.drop(folder);
   }
 }
 

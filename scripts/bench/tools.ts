@@ -11,6 +11,7 @@ type ToolId =
   | "wget2"
   | "openssl"
   | "sha256sum"
+  | "sync"
   | "node"
   | "ipull"
   | "hf";
@@ -31,6 +32,7 @@ const TOOLS: readonly Tool[] = [
   { id: "wget2", from: "apt-get install wget2" },
   { id: "openssl", from: "apt-get install openssl", version: ["version"] },
   { id: "sha256sum", from: "apt-get install coreutils" },
+  { id: "sync", from: "apt-get install coreutils" },
   { id: "node", from: "https://nodejs.org; it runs @huggingface/hub" },
   { id: "ipull", from: "npm install --prefix DATA/tools ipull" },
   {

@@ -1,11 +1,11 @@
 // All files of all models of a run, several at once; a model is published when its last file is sealed.
 
-import { dirname } from "node:path";
 import { LuciError, reportError, toLuciError } from "../domain/errors.ts";
-import type { FileHow } from "../domain/plan.ts";
+import { type FileHow, isSmall } from "../domain/plan.ts";
 import { formatBytes } from "../domain/size.ts";
 import type { Receipt } from "../domain/results.ts";
-import { type Manifest, installedPath, pathsOf, publishManifest, readRecords } from "../store/manifest.ts";
+import { installedPath, pathsOf, readRecords } from "../store/manifest.ts";
+import { changeRecords } from "../store/records-lock.ts";
 import { removeEmptyParents } from "../store/removal.ts";
 import { Gate } from "../transfer/gate.ts";
 import { carryFile } from "./carry.ts";
@@ -13,10 +13,14 @@ import { countRun } from "./carry-history.ts";
 import { CarryError, type CarryRun, type Carried, type Kept, policyOf } from "./carry-run.ts";
 import type { Context } from "./context.ts";
 import { discardPartials } from "./discard.ts";
+import { publishModel } from "./publish.ts";
 import { receiptOf } from "./models.ts";
 import { tellReady } from "./ready.ts";
-import { type FileNeed, type ModelNeed, isSmall, presentBytes, totalBytes } from "./need.ts";
+import { type FileNeed, type ModelNeed, presentBytes, reserveFor, totalBytes } from "./need.ts";
 import { type JobHandle, MOST_FILES } from "./steering.ts";
+
+/** Somebody waits for the answer to Ctrl-C. */
+const WIND_DOWN_MS = 1_000;
 
 /** One model under way. */
 export interface ModelRun {
@@ -41,6 +45,7 @@ export async function carryModels(asked: CarryRun, models: readonly ModelNeed[])
     return { ...base, started: false, receipt: null, failure: null, fetchedBytes: 0 };
   });
   const crash = new AbortController();
+  const stopWatch = run.disk.start(await reserveFor(run.context, models));
   const ends = runs.map(async (model) => {
     try {
       await carryModel(run, model, crash);
@@ -53,6 +58,7 @@ export async function carryModels(asked: CarryRun, models: readonly ModelNeed[])
       model.receipt = { ...model.receipt, hooks: await tellReady(run.context, model.receipt) };
   });
   const [failed] = (await Promise.allSettled(ends)).filter((end) => end.status === "rejected");
+  stopWatch();
   if (failed) throw failed.reason;
   if (run.context.signal.aborted) for (const model of runs) await windDown(run, model, runs);
   for (const model of runs) await remember(model);
@@ -64,13 +70,14 @@ function isGivenUp({ context }: CarryRun, model: ModelRun): boolean {
   return model.job.isCancelled && !model.receipt && !context.signal.aborted;
 }
 
-function openJob({ context, job }: CarryRun, need: ModelNeed): JobHandle {
+function openJob({ context, gate, job }: CarryRun, need: ModelNeed): JobHandle {
   const { name: model, ref, files } = need.plan;
   return context.steering.open({
     ...job,
     model,
     ref,
     emit: context.emit,
+    gate,
     files: need.files.length,
     totalBytes: files.some(({ sizeBytes }) => sizeBytes === null) ? null : totalBytes(need),
     presentBytes: presentBytes(need),
@@ -81,16 +88,18 @@ function openJob({ context, job }: CarryRun, need: ModelNeed): JobHandle {
 async function carryModel(run: CarryRun, model: ModelRun, crash: AbortController): Promise<void> {
   const { context } = run;
   const { job, need } = model;
-  const signal = AbortSignal.any([context.signal, crash.signal, job.signal]);
+  const cancel = AbortSignal.any([context.signal, crash.signal, job.signal]);
+  // A disk without room fails a model, it does not cancel it.
+  const signal = AbortSignal.any([cancel, run.disk.signal]);
   const tasks = need.files.map((file) => {
     const gate = new Gate(job.gate);
     const weight = weightOf(file, context.settings.jobs);
-    return { weight, lane: job.lane, gate, run: () => carryOne(run, model, { file, gate, signal }) };
+    return { weight, lane: job.lane, gate, run: () => carryOne(run, model, { file, gate, cancel, signal }) };
   });
   try {
-    await context.steering.queue.run(tasks, { signal });
+    await context.steering.queue.run(tasks, { signal: cancel });
   } catch (error) {
-    if (!signal.aborted) {
+    if (!cancel.aborted) {
       crash.abort(error);
       throw error;
     }
@@ -105,22 +114,22 @@ function weightOf({ placement: { file } }: FileNeed, jobs: number): number {
 async function carryOne(
   run: CarryRun,
   model: ModelRun,
-  { file, gate, signal }: { file: FileNeed; gate: Gate; signal: AbortSignal },
+  { file, gate, cancel, signal }: { file: FileNeed; gate: Gate; cancel: AbortSignal; signal: AbortSignal },
 ): Promise<void> {
   const { context } = run;
-  if (signal.aborted) return;
+  if (cancel.aborted) return;
   model.started = true;
   const names = { model: model.need.plan.name, file: file.placement.file.path };
   try {
     const carried = await carryFile(run, file, { model: names.model, job: model.job, gate, signal });
     model.carried.set(file, carried);
     model.fetchedBytes += carried.fetchedBytes;
-    if (model.carried.size === model.need.files.length) await publish(run, model);
+    if (model.carried.size === model.need.files.length) await publish(run, model, { signal });
   } catch (error) {
     const reason = error instanceof CarryError ? error.reason : toLuciError(error);
     if (error instanceof CarryError) model.kept.push(error.kept);
     const keptBytes = error instanceof CarryError ? error.kept.keptBytes : 0;
-    if (signal.aborted) return context.emit({ type: "file.cancelled", ...names, keptBytes });
+    if (cancel.aborted) return context.emit({ type: "file.cancelled", ...names, keptBytes });
     context.emit({ type: "file.failed", ...names, error: reportError(reason) });
     fail(run, model, reason);
   }
@@ -150,30 +159,13 @@ async function cancelled(run: CarryRun, model: ModelRun, runs: readonly ModelRun
   context.emit({ type: "model.cancelled", model: name, keptBytes });
 }
 
-async function publish(run: CarryRun, model: ModelRun): Promise<void> {
+async function publish(run: CarryRun, model: ModelRun, { signal }: { signal: AbortSignal }): Promise<void> {
   const { context } = run;
-  const { plan, placed, files } = model.need;
-  const { name, ref, source, revision } = plan;
-  const records = files.flatMap((file) => {
-    const carried = model.carried.get(file);
-    return carried ? [carried.record] : [];
-  });
-  const installedAt = new Date().toISOString();
-  const manifest: Manifest = {
-    format: 1,
-    name,
-    ref,
-    source,
-    revision,
-    folder: placed.folder,
-    installedAt,
-    files: records,
-  };
-  await syncPlaces(context, files);
-  await publishManifest(context.store, manifest);
-  await removeReplaced(context, model.need);
+  const { need, carried } = model;
+  const { name } = need.plan;
+  const manifest = await publishModel(run, { need, carried, job: model.job, signal });
   const hows = new Map<string, FileHow>(
-    files.map((file) => [file.placement.path, model.carried.get(file)?.how ?? "reused"]),
+    need.files.map((file) => [file.placement.path, carried.get(file)?.how ?? "reused"]),
   );
   model.receipt = receiptOf(context.store, manifest, {
     hows,
@@ -181,21 +173,6 @@ async function publish(run: CarryRun, model: ModelRun): Promise<void> {
     already: false,
   });
   context.emit({ type: "model.ready", model: name, path: model.receipt.path });
-}
-
-/** The version before is nobody's any more; what cannot be removed shows up as foreign, and harms nothing. */
-async function removeReplaced({ files: disk, store }: Context, { replaced }: ModelNeed): Promise<void> {
-  for (const path of replaced) {
-    const absolute = installedPath(store, { path });
-    await disk.remove(absolute).catch(() => false);
-    await removeEmptyParents(store, absolute);
-  }
-}
-
-/** Makes the names of all files durable, each folder once: adopted ones may never have been. */
-async function syncPlaces({ files: disk, store }: Context, files: readonly FileNeed[]): Promise<void> {
-  for (const folder of new Set(files.map(({ placement }) => dirname(installedPath(store, placement)))))
-    await disk.syncFolder(folder);
 }
 
 /** What completed models need, those of this run included, and what others are about to: no policy may take it. */
@@ -213,12 +190,25 @@ async function windDown(run: CarryRun, model: ModelRun, runs: readonly ModelRun[
   const { context } = run;
   const isSettled = model.receipt !== null || model.failure?.code === "E_CANCELLED";
   if (isSettled || !(model.started || model.job.isCancelled)) return;
-  const finished = [...model.carried].filter(([, carried]) => carried.how === "fetched");
   if (policyOf(run, model.job) === "resume") {
+    const finished = [...model.carried].filter(([, carried]) => carried.how === "fetched");
     const keptBytes = finished.reduce((sum, [, carried]) => sum + carried.record.sizeBytes, 0);
     model.kept.push({ keptBytes, deleted: null, undeleted: null });
     return;
   }
+  await changeRecords(context.store, { patienceMs: WIND_DOWN_MS }, () =>
+    deleteFinished(context, { model, runs }),
+  );
+  // Files that this run had not begun may have partials of an earlier one.
+  model.kept.push(...(await discardPartials(context, model.need.files)));
+}
+
+/** Deletes what this run fetched of a model, as far as no other needs it. */
+async function deleteFinished(
+  context: Context,
+  { model, runs }: { model: ModelRun; runs: readonly ModelRun[] },
+): Promise<void> {
+  const finished = [...model.carried].filter(([, carried]) => carried.how === "fetched");
   const needed = await neededPaths(context, { model, runs });
   for (const [file] of finished) {
     if (needed.has(file.placement.path)) continue;
@@ -232,6 +222,4 @@ async function windDown(run: CarryRun, model: ModelRun, runs: readonly ModelRun[
     });
     await removeEmptyParents(context.store, path);
   }
-  // Files that this run had not begun may have partials of an earlier one.
-  model.kept.push(...(await discardPartials(context, model.need.files)));
 }

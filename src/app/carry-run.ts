@@ -4,8 +4,9 @@ import type { LuciError } from "../domain/errors.ts";
 import type { FileHow } from "../domain/plan.ts";
 import type { PartialsPolicy } from "../domain/settings.ts";
 import type { ManifestFile } from "../store/manifest.ts";
-import type { Gate } from "../transfer/gate.ts";
+import { Gate } from "../transfer/gate.ts";
 import type { Context } from "./context.ts";
+import { DiskWatch } from "./disk-watch.ts";
 import type { FileNeed } from "./need.ts";
 import type { Sources } from "./sources.ts";
 import type { JobHandle, JobStart } from "./steering.ts";
@@ -17,6 +18,10 @@ export const PROGRESS_MS = 200;
 export interface CarryRun {
   readonly context: Context;
   readonly sources: Sources;
+  /** Shut while nothing of this run may be fetched. */
+  readonly gate: Gate;
+  /** Shuts the gate while the disk has no room. */
+  readonly disk: DiskWatch;
   readonly force: boolean;
   /** False with `--no-resume`. */
   readonly resume: boolean;
@@ -53,17 +58,43 @@ export interface Kept {
 export class CarryError extends Error {
   readonly reason: LuciError;
   readonly kept: Kept;
+  readonly fetchedBytes: number;
+  /** A sync failed: what was written since the last checkpoint is lost, and may be fetched once more. */
+  readonly lostSync: boolean;
 
-  constructor(reason: LuciError, kept: Kept) {
+  constructor(reason: LuciError, kept: Kept, { fetchedBytes = 0, lostSync = false } = {}) {
     super(reason.message);
     this.reason = reason;
     this.kept = kept;
+    this.fetchedBytes = fetchedBytes;
+    this.lostSync = lostSync;
   }
 }
 
 /** What happens to unfinished files of a model that is stopped. */
 export function policyOf({ context }: CarryRun, job: JobHandle): PartialsPolicy {
   return job.partials ?? context.settings.partials;
+}
+
+/** What a run is told by its caller: the rest follows from the settings. */
+export type CarryChoice = Omit<CarryRun, "context" | "gate" | "disk">;
+
+/** Makes ready what the files of a run share, as the settings say. */
+export function openCarryRun(context: Context, choice: CarryChoice): CarryRun {
+  const { diskWaitMs, modelsFolder } = context.settings;
+  const gate = new Gate(context.steering.gate);
+  return {
+    ...choice,
+    context,
+    gate,
+    disk: new DiskWatch({
+      gate,
+      folder: modelsFolder,
+      waitMs: diskWaitMs,
+      emit: context.emit,
+      freeBytes: () => context.files.freeBytes(modelsFolder),
+    }),
+  };
 }
 
 /** A file that is in place already: nothing is fetched, and the plan's authority counts. */

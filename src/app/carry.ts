@@ -1,14 +1,59 @@
 // Stations four and five for one file: is it here already? If not, fetch it and seal it.
 
 import { toLuciError } from "../domain/errors.ts";
+import { installedPath } from "../store/manifest.ts";
+import { assertReachable } from "../store/own-folders.ts";
 import { CarryError, type CarryOptions, type CarryRun, type Carried, reuseFile } from "./carry-run.ts";
 import { fetchFile } from "./fetch.ts";
 import type { FileNeed } from "./need.ts";
 import { proveFile } from "./prove.ts";
 
-/** Brings one file into place. @throws CarryError */
+/**
+ * Brings one file into place. A full disk is waited for; bytes that a failed sync lost are fetched once more.
+ * @throws CarryError
+ */
 export async function carryFile(run: CarryRun, need: FileNeed, options: CarryOptions): Promise<Carried> {
+  let fetchedBytes = 0;
+  let mayRepeat = true;
+  // `--no-resume` is about what an earlier run left, not about what this one brought.
+  for (let now = run; ; now = { ...run, resume: true }) {
+    try {
+      const carried = await carryOnce(now, need, options);
+      return { ...carried, fetchedBytes: carried.fetchedBytes + fetchedBytes };
+    } catch (error) {
+      if (!(error instanceof CarryError) || options.signal.aborted) throw error;
+      fetchedBytes += error.fetchedBytes;
+      if (error.reason.code === "E_NO_SPACE") await waitForRoom(run, error, options);
+      else if (error.lostSync && mayRepeat) tellLost(run, need, options);
+      else throw error;
+      if (error.lostSync) mayRepeat = false;
+    }
+  }
+}
+
+function tellLost({ context }: CarryRun, need: FileNeed, { model }: CarryOptions): void {
+  const message = `${need.placement.file.path}: the disk failed to keep its last bytes, they are fetched once more`;
+  context.emit({ type: "notice", level: "warn", model, message });
+}
+
+async function waitForRoom(
+  { disk, context }: CarryRun,
+  { reason, kept }: CarryError,
+  { signal }: CarryOptions,
+): Promise<void> {
   try {
+    await disk.waitForRoom(reason, signal);
+  } catch (error) {
+    // Who deletes partials at an interrupt finds this one at rest, and tells of it then.
+    const goes = context.signal.aborted && context.settings.partials === "delete";
+    throw new CarryError(toLuciError(error), goes ? { ...kept, keptBytes: 0 } : kept);
+  }
+}
+
+async function carryOnce(run: CarryRun, need: FileNeed, options: CarryOptions): Promise<Carried> {
+  try {
+    const { store } = run.context;
+    await assertReachable(store, installedPath(store, need.placement));
     if (need.state === "present" && need.record)
       return reuseFile(run, need, { record: need.record, model: options.model });
     const proof =

@@ -4,7 +4,7 @@ import * as v from "valibot";
 import type { HasherChoice, PartialsPolicy } from "../domain/settings.ts";
 import { LuciError } from "../domain/errors.ts";
 import { type RateTimetable, readTimetable } from "../domain/rate-timetable.ts";
-import { checkUrl } from "../domain/safe-url.ts";
+import { checkUrl, isLoopbackHost } from "../domain/safe-url.ts";
 import { parseDuration, parseSize } from "../domain/size.ts";
 
 interface Values {
@@ -18,7 +18,10 @@ interface Values {
   readonly retries: number;
   readonly hasher: HasherChoice;
   readonly "stall-seconds": number;
+  /** Milliseconds; 0 for not at all. */
+  readonly "disk-wait": number;
   readonly catalog: string;
+  readonly "ca-file": string;
   readonly "hf-endpoint": string;
   /** The `[limit]` table. */
   readonly limit: RateTimetable;
@@ -44,6 +47,8 @@ interface Rule<Value> {
   readonly allowed: string;
 }
 
+/** PATH_MAX of Linux; other systems take less. */
+const LONGEST_PATH = 4096;
 const NO_LIMIT = ["0", "off", "none"];
 const ON: string[] = ["1", "true", "on", "yes"];
 const OFF: string[] = ["0", "false", "off", "no"];
@@ -60,12 +65,17 @@ export const LAYER_SCHEMAS: { readonly [Key in SettingKey]: Rule<Values[Key]> } 
   retries: number({ min: 0, max: 100, whole: true }),
   hasher: oneOf(["auto", "wasm", "native"]),
   "stall-seconds": number({ min: 0.1, max: 3600, whole: false }),
+  "disk-wait": duration({
+    maxMs: 7 * 24 * 3_600_000,
+    allowed: "a duration like `30s`, `10m` or `2h`, or `0`",
+  }),
   catalog: folder("a file of the catalog's schema"),
+  "ca-file": folder("a file of certificates in PEM form"),
   "hf-endpoint": endpoint(),
   limit: timetable(),
   "hooks.ready": command(),
   "hooks.webhook": webhook(),
-  "hooks.timeout": duration(),
+  "hooks.timeout": hookTime(),
   history: onOrOff(),
 };
 
@@ -84,7 +94,7 @@ function oneOf<const Choice extends string>(choices: readonly [Choice, ...Choice
 }
 
 function folder(allowed: string): Rule<string> {
-  const schema = v.pipe(v.string(), v.trim(), v.nonEmpty(), v.regex(/^\P{Cc}+$/u));
+  const schema = v.pipe(v.string(), v.trim(), v.nonEmpty(), v.maxLength(LONGEST_PATH), v.regex(/^\P{Cc}+$/u));
   return { schema: { text: schema, toml: schema }, allowed };
 }
 
@@ -134,6 +144,28 @@ function limitRate(): Rule<number | null> {
   };
 }
 
+/** Milliseconds; a bare 0 is the one number that needs no unit. */
+function duration({ maxMs, allowed }: { maxMs: number; allowed: string }): Rule<number> {
+  const text = v.pipe(
+    v.string(),
+    v.rawTransform(({ dataset, addIssue, NEVER }) => {
+      const waitMs = dataset.value.trim() === "0" ? 0 : durationOrNull(dataset.value);
+      if (waitMs !== null && waitMs <= maxMs) return waitMs;
+      addIssue({ message: "not a duration" });
+      return NEVER;
+    }),
+  );
+  return { schema: { text, toml: v.union([v.literal(0), text]) }, allowed };
+}
+
+function durationOrNull(typed: string): number | null {
+  try {
+    return parseDuration(typed);
+  } catch {
+    return null;
+  }
+}
+
 function sizeOrZero(typed: string): number {
   try {
     return parseSize(typed);
@@ -151,15 +183,16 @@ function endpoint(): Rule<string> {
       const url = URL.parse(dataset.value);
       const plain =
         url !== null && url.username === "" && url.password === "" && url.search === "" && url.hash === "";
-      if (plain && (url.protocol === "https:" || url.protocol === "http:"))
-        return url.href.replace(/\/+$/, "");
+      const safe = url?.protocol === "https:" || (url?.protocol === "http:" && isLoopbackHost(url.hostname));
+      if (plain && safe) return url.href.replace(/\/+$/, "");
       addIssue({ message: "not a hub's address" });
       return NEVER;
     }),
   );
   return {
     schema: { text: schema, toml: schema },
-    allowed: "an http or https address without user name and query",
+    allowed:
+      "an https address without user name and query; http for this machine only (localhost, 127.0.0.1)",
   };
 }
 
@@ -196,12 +229,13 @@ function isSafeUrl(text: string): boolean {
   }
 }
 
-function duration(): Rule<number> {
+/** How long a hook may take, in milliseconds. */
+function hookTime(): Rule<number> {
   const schema = v.pipe(
     v.string(),
     v.rawTransform(({ dataset, addIssue, NEVER }) => {
-      const timeMs = durationOrZero(dataset.value);
-      if (timeMs >= 100 && timeMs <= LONGEST_HOOK_MS) return timeMs;
+      const timeMs = durationOrNull(dataset.value);
+      if (timeMs !== null && timeMs >= 100 && timeMs <= LONGEST_HOOK_MS) return timeMs;
       addIssue({ message: "not a time" });
       return NEVER;
     }),
@@ -210,14 +244,6 @@ function duration(): Rule<number> {
     schema: { text: schema, toml: schema },
     allowed: "a time like `30s`, `10m` or `2h`, a day at most",
   };
-}
-
-function durationOrZero(typed: string): number {
-  try {
-    return parseDuration(typed);
-  } catch {
-    return 0;
-  }
 }
 
 function onOrOff(): Rule<boolean> {

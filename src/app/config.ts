@@ -5,6 +5,8 @@ import { isAbsolute, join, resolve } from "node:path";
 import { TomlError, parse as parseToml } from "smol-toml";
 import * as v from "valibot";
 import { type ErrorCode, LuciError } from "../domain/errors.ts";
+import { shorten } from "../domain/text.ts";
+import { parseCertificates } from "../platform/http-trust.ts";
 import type { Settings } from "../domain/settings.ts";
 import {
   KEYS,
@@ -26,7 +28,7 @@ export interface ConfigDisk extends TokenDisk {
   exists(path: string): Promise<boolean>;
 }
 
-export interface SettingsSources extends Omit<TokenSources, "hubEndpoint"> {
+export interface SettingsSources extends TokenSources {
   readonly flags: SettingsFlags;
   readonly disk: ConfigDisk;
   /** What relative paths in flags and environment start from. */
@@ -43,6 +45,8 @@ const FLAG_NAMES = [
   "limit-rate",
   "retries",
   "hasher",
+  "disk-wait",
+  "ca-file",
   "on-ready",
   "webhook",
 ] as const;
@@ -53,7 +57,9 @@ const ENVIRONMENT: Readonly<Partial<Record<SettingKey, string>>> = {
   partials: "LUCI_PARTIALS",
   "limit-rate": "LUCI_LIMIT_RATE",
   "stall-seconds": "LUCI_STALL_SECONDS",
+  "disk-wait": "LUCI_DISK_WAIT",
   catalog: "LUCI_CATALOG",
+  "ca-file": "LUCI_CA_FILE",
   "hf-endpoint": "HF_ENDPOINT",
   history: "LUCI_HISTORY",
 };
@@ -65,11 +71,13 @@ const DEFAULTS = {
   retries: 3,
   hasher: "auto",
   "stall-seconds": 30,
+  "disk-wait": 600_000,
   "hf-endpoint": "https://huggingface.co",
   "hooks.timeout": 600_000,
   history: true,
 } as const satisfies Layer;
 const HOME_NAME = ".luciferai";
+const CA_HINT = "See --ca-file, LUCI_CA_FILE, or `ca-file` in config.toml";
 const CONFIG_NAME = "config.toml";
 /** Tables of config.toml whose keys are settings of their own. */
 const TABLES = new Set(["hooks"]);
@@ -97,6 +105,7 @@ export async function loadSettings(sources: SettingsSources): Promise<Settings> 
       hint: "See LUCI_CATALOG, or `catalog` in config.toml",
     });
   }
+  if (sources.network && values["ca-file"] !== undefined) await checkCaFile(values["ca-file"], disk);
   return {
     homeFolder,
     modelsFolder: values.models ?? join(homeFolder, "models"),
@@ -115,13 +124,29 @@ export async function loadSettings(sources: SettingsSources): Promise<Settings> 
     retries: values.retries,
     hasher: values.hasher,
     stallMs: Math.round(values["stall-seconds"] * 1000),
+    diskWaitMs: values["disk-wait"],
+    caFile: values["ca-file"] ?? null,
     catalogFiles: [
       ...(values.catalog === undefined ? [] : [values.catalog]),
       ...(await homeCatalogs(homeFolder, disk)),
     ],
     hubEndpoint: values["hf-endpoint"],
-    hubToken: sources.network ? await findHubToken({ ...sources, hubEndpoint: values["hf-endpoint"] }) : null,
+    hubToken: sources.network ? await findHubToken(sources) : null,
   };
+}
+
+/** A file of certificates that is of no use is said before anything is fetched. @throws LuciError E_CONFIG */
+async function checkCaFile(path: string, disk: ConfigDisk): Promise<void> {
+  let text: string | null;
+  try {
+    text = await disk.readText(path);
+  } catch (cause) {
+    const reason = cause instanceof LuciError ? cause.message : path;
+    throw new LuciError("E_CONFIG", `Cannot read certificates: ${reason}`, { hint: CA_HINT, cause });
+  }
+  if (text === null)
+    throw new LuciError("E_CONFIG", `There is no file of certificates ${path}`, { hint: CA_HINT });
+  parseCertificates(text, { path, named: "ca-file" });
 }
 
 function readFlags(flags: SettingsFlags): Layer {
@@ -151,7 +176,7 @@ async function readConfig(path: string, disk: ConfigDisk): Promise<Layer> {
   if (text === null) return {};
   const raw = flatten(parseConfig(text, path)).map(([key, value]) => {
     if (isKey(key)) return { key, value, name: `\`${key}\` in ${path}` };
-    throw new LuciError("E_CONFIG", `There is no setting \`${key}\`: ${path}`, {
+    throw new LuciError("E_CONFIG", `There is no setting \`${shorten(key)}\`: ${path}`, {
       hint: `It may hold ${quoteAll(KEYS)}`,
     });
   });
@@ -173,7 +198,7 @@ function parseConfig(text: string, path: string): Readonly<Record<string, unknow
   } catch (error) {
     if (!(error instanceof TomlError)) throw error;
     const reason = error.message.split("\n", 1)[0] ?? "";
-    throw new LuciError("E_CONFIG", `${path}, line ${error.line}: ${reason}`, {
+    throw new LuciError("E_CONFIG", `${path}, line ${error.line}: ${shorten(reason)}`, {
       hint: "config.toml is TOML: `jobs = 4`",
     });
   }
@@ -192,7 +217,7 @@ function readLayer(raw: readonly Raw[], { place, code }: { place: Place; code: E
     const parsed = v.safeParse(schema[place], value);
     if (parsed.success) return [key, parsed.output] as const;
     // An address may carry a password or be a secret itself.
-    const shown = SECRET_KEYS.has(key) ? "not usable" : JSON.stringify(value);
+    const shown = SECRET_KEYS.has(key) ? "not usable" : shorten(JSON.stringify(value));
     throw new LuciError(code, `${name} is ${shown}`, { hint: `Allowed: ${allowed}` });
   });
   // Each value has just been checked by the schema of its own key.
@@ -216,6 +241,7 @@ function withPaths(layer: Layer, roots: PathRoots): Layer {
   return {
     ...layer,
     ...(layer.models === undefined ? {} : { models: toPath(layer.models, roots) }),
+    ...(layer["ca-file"] === undefined ? {} : { "ca-file": toPath(layer["ca-file"], roots) }),
     ...(layer.catalog === undefined ? {} : { catalog: toPath(layer.catalog, roots) }),
   };
 }

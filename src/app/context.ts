@@ -5,7 +5,7 @@ import type { Settings } from "../domain/settings.ts";
 import type { Files } from "../platform/files.ts";
 import { nodeFiles } from "../platform/node-files.ts";
 import { type Http, createHttp } from "../platform/http.ts";
-import { type Catalog, loadCatalog } from "../sources/catalog.ts";
+import type { Catalog } from "../sources/catalog.ts";
 import { Steering } from "./steering.ts";
 import { type Store, openStore } from "../store/store.ts";
 
@@ -60,6 +60,7 @@ export function createContext({
       userAgent: `luci/${version}`,
       stallMs: settings.stallMs,
       retries: settings.retries,
+      caFile: settings.caFile,
       onRetry,
     }),
     steering: steering ?? new Steering({ ...settings, pid: process.pid, emit }),
@@ -69,6 +70,8 @@ export function createContext({
 }
 
 async function readCatalog(settings: Settings, files: Files): Promise<Catalog> {
+  // Not before a name is asked for: checking all models costs more than the rest of the start.
+  const { loadCatalog } = await import("../sources/catalog.ts");
   const texts = await Promise.all(
     settings.catalogFiles.map(async (path) => ({
       path,

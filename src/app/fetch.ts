@@ -2,6 +2,7 @@
 
 import { LuciError, reportError, toLuciError } from "../domain/errors.ts";
 import type { Finding } from "../domain/finding.ts";
+import { isSmall } from "../domain/plan.ts";
 import { type ManifestFile, installedPath } from "../store/manifest.ts";
 import type { StorePartial } from "../store/partial.ts";
 import { salvageFile } from "../store/salvage.ts";
@@ -18,7 +19,7 @@ import {
   policyOf,
   reuseFile,
 } from "./carry-run.ts";
-import { type FileNeed, isSmall } from "./need.ts";
+import type { FileNeed } from "./need.ts";
 import type { JobHandle } from "./steering.ts";
 import { proveFile } from "./prove.ts";
 import { takeTurn } from "./turn.ts";
@@ -107,10 +108,10 @@ async function fetchClaimed(run: CarryRun, need: FileNeed, options: FetchOptions
     emitDone(run, need, { model: options.model, record, how });
     return { record, how, fetchedBytes: state.fetchedBytes };
   } catch (error) {
-    throw new CarryError(
-      toLuciError(error),
-      await letGo(run, partial, { error, file: file.path, sealing: state.sealing, job: options.job }),
-    );
+    const { job } = options;
+    const kept = await letGo(run, partial, { error, file: file.path, sealing: state.sealing, job });
+    const { fetchedBytes } = state;
+    throw new CarryError(toLuciError(error), kept, { fetchedBytes, lostSync: partial.hasLostSync() });
   }
 }
 
@@ -171,7 +172,10 @@ async function transfer(run: CarryRun, { need, options, partial, state }: SealJo
       onRetry: ({ attempt, waitMs, error: { code, message } }) =>
         context.emit({ type: "file.retrying", ...event, attempt, waitMs, code, message }),
     });
+    // Of a small file its end is told next, which says as much.
+    if (!isSmall(partial)) progress.tell();
   } catch (error) {
+    progress.tell();
     options.signal.throwIfAborted();
     throw source.explain(toLuciError(error), file.origin);
   } finally {
@@ -183,7 +187,7 @@ async function transfer(run: CarryRun, { need, options, partial, state }: SealJo
 function tellProgress(
   { context }: CarryRun,
   { need, options, partial }: SealJob,
-): { onConnections: (count: number) => void; stop: () => void } {
+): { onConnections: (count: number) => void; tell: () => void; stop: () => void } {
   const event = { model: options.model, file: need.placement.file.path };
   let connections = 0;
   let told = "";
@@ -199,11 +203,7 @@ function tellProgress(
   const onConnections = (count: number): void => {
     connections = count;
   };
-  const stop = (): void => {
-    clearInterval(timer);
-    tell();
-  };
-  return { onConnections, stop };
+  return { onConnections, tell, stop: () => clearInterval(timer) };
 }
 
 /** Keeps or deletes what arrived, by the reason and the policy, and says which. */

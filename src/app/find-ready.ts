@@ -18,7 +18,7 @@ export interface AwaitedModel {
 export async function awaitedModels(context: Context, words: readonly string[]): Promise<AwaitedModel[]> {
   const refs = parseRefs(words, { hubEndpoint: context.settings.hubEndpoint });
   const sources = openSources(context, { allowUnsafe: false, sha256: null, refs });
-  return expandRefs(refs, { catalog: await context.catalog(), sources });
+  return expandRefs(refs, { catalog: context.catalog, sources });
 }
 
 /** The model once it is ready; null before. Nothing is read: what has a record was verified. */

@@ -2,7 +2,6 @@
 
 import { join } from "node:path";
 import { LuciError } from "../domain/errors.ts";
-import { isLoopbackHost } from "../domain/safe-url.ts";
 
 /** What finding a token needs of a disk. */
 export interface TokenDisk {
@@ -17,8 +16,6 @@ export interface TokenSources {
   readonly disk: TokenDisk;
   /** The user's own folder, where `~` points. */
   readonly userFolder: string;
-  /** The hub the token would be sent to. */
-  readonly hubEndpoint: string;
   notice(message: string): void;
 }
 
@@ -28,7 +25,7 @@ const TOKEN = /^[\x21-\x7e]+$/;
 /**
  * The token from HF_TOKEN, else from the hub's token file (HF_TOKEN_PATH, `$HF_HOME/token`,
  * `$XDG_CACHE_HOME/huggingface/token`, `~/.cache/huggingface/token`), or null. Says so when other users
- * can read the file, and keeps the token back from a hub that would receive it unencrypted.
+ * can read the file.
  * @throws LuciError E_CONFIG when what stands there cannot be a token
  */
 export async function findHubToken(sources: TokenSources): Promise<string | null> {
@@ -42,11 +39,6 @@ export async function findHubToken(sources: TokenSources): Promise<string | null
     throw new LuciError("E_CONFIG", `${where} does not hold a token`, {
       hint: "A hub's token is one word like hf_…",
     });
-  }
-  const { protocol, hostname } = new URL(sources.hubEndpoint);
-  if (protocol === "http:" && !isLoopbackHost(hostname)) {
-    notice("The token stays here: HF_ENDPOINT is not encrypted (http)");
-    return null;
   }
   if (!given && (await disk.isReadableByOthers(path)))
     notice(`Other users can read your token: chmod 600 ${path}`);

@@ -4,7 +4,7 @@ import { LuciError, reportError, toLuciError } from "../domain/errors.ts";
 import type { Ref } from "../domain/ref.ts";
 import type { FailedModel, InstallResult, Receipt } from "../domain/results.ts";
 import type { Records } from "../store/manifest.ts";
-import type { CarryRun } from "./carry-run.ts";
+import { openCarryRun } from "./carry-run.ts";
 import type { Context } from "./context.ts";
 import { emitInterrupted } from "./interrupt.ts";
 import { recordsOf } from "./models.ts";
@@ -44,7 +44,7 @@ export interface InstallOptions {
 export async function install(context: Context, options: InstallOptions): Promise<InstallResult> {
   const startedMs = performance.now();
   const sources = openSources(context, options);
-  const targets = expandRefs(options.refs, { catalog: await context.catalog(), sources });
+  const targets = await expandRefs(options.refs, { catalog: context.catalog, sources });
   const records = await recordsOf(context);
   const totals = { totalModels: targets.length, doneModels: 0, told: false };
   try {
@@ -92,6 +92,8 @@ async function consent(
 ): Promise<void> {
   const freeBytes = await assertRoom(context, models);
   if (models.length === 0) return;
+  // What would stop every model alike is said once, before anything begins.
+  if (models.some((model) => missingBytes(model) > 0)) await context.http.ready();
   const question = {
     models: models.length,
     totalBytes: models.reduce((sum, model) => sum + totalBytes(model), 0),
@@ -123,7 +125,8 @@ async function carryPlanned(
   { options, sources, totals }: Batch,
 ): Promise<{ installed: Receipt[]; failed: FailedModel[]; fetchedBytes: number }> {
   const { force, resume, allowUnsafe, wait, job } = options;
-  const run: CarryRun = { context, sources, force, resume, allowUnsafe, wait, ...(job ? { job } : {}) };
+  const choice = { sources, force, resume, allowUnsafe, wait, ...(job ? { job } : {}) };
+  const run = openCarryRun(context, choice);
   const runs = await carryModels(run, models);
   const installed = runs.flatMap((model) => (model.receipt ? [model.receipt] : []));
   if (context.signal.aborted) {

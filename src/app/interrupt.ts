@@ -4,9 +4,10 @@ import { toLuciError } from "../domain/errors.ts";
 import type { Kept } from "./carry-run.ts";
 import type { Context } from "./context.ts";
 
-const SIGNAL_OF_EXIT: Readonly<Record<number, "SIGINT" | "SIGTERM" | "SIGHUP">> = {
+const SIGNAL_OF_EXIT: Readonly<Record<number, "SIGINT" | "SIGTERM" | "SIGHUP" | "SIGPIPE">> = {
   129: "SIGHUP",
   130: "SIGINT",
+  141: "SIGPIPE",
   143: "SIGTERM",
 };
 

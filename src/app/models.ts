@@ -11,11 +11,13 @@ import {
   mainPath,
   readRecords,
 } from "../store/manifest.ts";
+import { checkOwnFolders } from "../store/own-folders.ts";
 import type { Store } from "../store/store.ts";
 import type { Context } from "./context.ts";
 
-/** The records, with a warning for each that cannot be read. */
+/** The records, with a warning for each that cannot be read. @throws E_UNSAFE_PATH when luci's own folders are links */
 export async function recordsOf(context: Context): Promise<Records> {
+  await checkOwnFolders(context.store);
   const records = await readRecords(context.store);
   for (const { path, reason } of records.unreadable) {
     const message = `${path}: this record cannot be read (${reason}). Move it away and install its model again`;
@@ -49,10 +51,21 @@ function isNameOf(file: ManifestFile, wanted: string): boolean {
   return base === wanted || base.replace(/\.[^.]+$/, "") === wanted;
 }
 
-/** As `findInstalled`, for commands that need it. @throws E_NOT_FOUND saying what to do */
+/**
+ * As `findInstalled`, for commands that need it.
+ * @throws E_NOT_FOUND saying what to do; E_DAMAGED while a record that may be the model's cannot be read
+ */
 export async function requireInstalled(context: Context, records: Records, name: string): Promise<Manifest> {
   const found = await findInstalled(context, records, name);
   if (found) return found;
+  // Who cannot read every record cannot say that it is not there.
+  const [bad] = records.unreadable;
+  if (bad) {
+    const message = `${name}: no readable record is of this model, and one cannot be read: ${bad.path} (${bad.reason})`;
+    throw new LuciError("E_DAMAGED", message, {
+      hint: "Try again; if it repeats, move that file away and install its model again, which costs no download",
+    });
+  }
   const known = (await context.catalog()).find(name);
   const hint = known ? `\`luci install ${known.name}\` installs it` : "`luci list` shows what is installed";
   throw new LuciError("E_NOT_FOUND", `${name} is not installed`, { hint });

@@ -6,7 +6,9 @@ import type { Plan, PlanFile } from "../domain/plan.ts";
 import { totalSize } from "../domain/range.ts";
 import type { PlannedModel } from "../domain/results.ts";
 import { formatBytes } from "../domain/size.ts";
-import { partialKey } from "../store/layout.ts";
+import { describeKind } from "../platform/files.ts";
+import { journalPath, partialKey } from "../store/layout.ts";
+import { Listing } from "../store/listing.ts";
 import { readJournal } from "../store/journal.ts";
 import {
   type Manifest,
@@ -15,16 +17,9 @@ import {
   installedPath,
   looksUntouched,
 } from "../store/manifest.ts";
+import { findObstacle } from "../store/own-folders.ts";
 import { type PlacedPlan, type Placement, isSameContent } from "../store/place.ts";
 import type { Context } from "./context.ts";
-
-/** A file up to this size costs more waiting and bookkeeping than bytes. */
-const SMALL_BYTES = 1024 * 1024;
-
-/** Whether a file is one of the many small ones of a repository. */
-export function isSmall({ sizeBytes }: PlanFile): boolean {
-  return sizeBytes !== null && sizeBytes <= SMALL_BYTES;
-}
 
 /** How a file stands before anything is fetched. */
 export interface FileNeed {
@@ -100,29 +95,41 @@ export async function surveyPlan(
   records: Records,
   planned: { plan: Plan; placed: PlacedPlan; force: boolean },
 ): Promise<ModelNeed> {
-  const { placed } = planned;
+  const { placed, force } = planned;
+  const owned = Map.groupBy(
+    records.manifests.flatMap((manifest) => manifest.files),
+    ({ path }) => path,
+  );
+  const survey = { owned, listing: new Listing(context.files), force };
   const files: FileNeed[] = [];
-  for (const placement of placed.placements)
-    files.push(await surveyFile(context, records, { placement, force: planned.force }));
+  for (const placement of placed.placements) files.push(await surveyFile(context, placement, survey));
   return { plan: planned.plan, placed, files, replaced: [] };
+}
+
+interface Survey {
+  /** What records say of each place. */
+  readonly owned: ReadonlyMap<string, readonly ManifestFile[]>;
+  readonly listing: Listing;
+  readonly force: boolean;
 }
 
 async function surveyFile(
   context: Context,
-  records: Records,
-  { placement, force }: { placement: Placement; force: boolean },
+  placement: Placement,
+  { owned, listing, force }: Survey,
 ): Promise<FileNeed> {
   const { store } = context;
-  const owners = records.manifests
-    .flatMap((manifest) => manifest.files)
-    .filter((file) => file.path === placement.path);
+  const owners = owned.get(placement.path) ?? [];
   const record = owners.find((file) => isSameContent(placement.file, file)) ?? null;
-  const facts = await store.files.facts(installedPath(store, placement));
+  const path = installedPath(store, placement);
+  // What lies behind a link is not ours: whoever carries the file says so.
+  const isThere = (await listing.has(path)) && (await findObstacle(store, path)) === null;
+  const facts = isThere ? await store.files.facts(path) : null;
   const common = { placement, record, owned: owners.length > 0, damage: null };
   if (facts && facts.kind !== "file" && facts.kind !== "link") {
     throw new LuciError(
       "E_IO",
-      `${installedPath(store, placement)}: a ${facts.kind} stands in the file's place`,
+      `${installedPath(store, placement)}: ${describeKind(facts.kind)} stands in the file's place`,
       {
         hint: "Move it away, or choose another models folder with --dir",
       },
@@ -133,18 +140,45 @@ async function surveyFile(
     const sizeBytes = placement.file.sizeBytes;
     return { ...common, state, keptBytes: 0, hasSize: sizeBytes === null || facts.sizeBytes === sizeBytes };
   }
-  const journal = await readJournal(store, partialKey(placement.file));
-  const keptBytes = journal
-    ? totalSize(journal.ranges.map(([startBytes, endBytes]) => ({ startBytes, endBytes })))
-    : 0;
+  const hasJournal = await listing.has(journalPath(store.layout, partialKey(placement.file)));
+  const keptBytes = hasJournal ? await keptBytesOf(context, placement.file) : 0;
   return { ...common, hasSize: false, state: keptBytes > 0 ? "partial" : "missing", keptBytes };
+}
+
+/** What an earlier run left of a file, as its journal says. */
+export async function keptBytesOf({ store }: Context, file: PlanFile): Promise<number> {
+  const journal = await readJournal(store, partialKey(file));
+  return totalSize((journal?.ranges ?? []).map(([startBytes, endBytes]) => ({ startBytes, endBytes })));
 }
 
 /** Bytes of a model that are not here yet; unknown sizes count as nothing. */
 export function missingBytes(model: ModelNeed): number {
   return model.files
     .filter((file) => file.state === "partial" || file.state === "missing")
-    .reduce((sum, file) => sum + Math.max(0, (file.placement.file.sizeBytes ?? 0) - file.keptBytes), 0);
+    .reduce((sum, file) => sum + leftBytes(file), 0);
+}
+
+/** What stays free for the rest of the machine, where the disk has that much. */
+const RESERVE_BYTES = 1024 ** 3;
+const RESERVE_SHARE = 0.02;
+
+/**
+ * How much room others must leave while these models are carried: the smaller of 1 GiB and 2 % of the disk, and
+ * never so much that our own bytes alone could use it up.
+ */
+export async function reserveFor(context: Context, models: readonly ModelNeed[]): Promise<number> {
+  const { modelsFolder } = context.settings;
+  const freeBytes = await context.files.freeBytes(modelsFolder);
+  const diskBytes = await context.files.diskBytes(modelsFolder);
+  // What lies there unproved may have to be fetched as well.
+  const files = models.flatMap((model) => model.files).filter((file) => file.state !== "present");
+  const comingBytes = files.reduce((sum, file) => sum + leftBytes(file), 0);
+  const spareBytes = Math.max(0, freeBytes - comingBytes);
+  return Math.min(RESERVE_BYTES, diskBytes * RESERVE_SHARE, spareBytes / 2);
+}
+
+function leftBytes({ placement, keptBytes }: FileNeed): number {
+  return Math.max(0, (placement.file.sizeBytes ?? 0) - keptBytes);
 }
 
 /** Bytes of a model's files that are here as a whole, as far as one sees. */

@@ -73,7 +73,7 @@ async function post(
   { webhook, receipt, atMs }: { webhook: string; receipt: Receipt; atMs: number },
 ): Promise<void> {
   const { model, ref, path } = receipt;
-  const { stallMs, retries } = settings;
+  const { stallMs, retries, caFile } = settings;
   const body = { type: "model.ready", model, ref, path, atMs };
-  await postJson(webhook, { body, userAgent: `luci/${version}`, stallMs, retries, signal });
+  await postJson(webhook, { body, userAgent: `luci/${version}`, stallMs, retries, caFile, signal });
 }

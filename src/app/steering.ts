@@ -50,6 +50,8 @@ export interface JobWish extends JobStart {
   readonly totalBytes: number | null;
   readonly presentBytes: number;
   readonly emit: Emit;
+  /** Of the run it belongs to; the one above all runs unless given. */
+  readonly gate?: Gate;
 }
 
 /** What the jobs of one process share, and a handle for each that has not ended. */
@@ -90,7 +92,7 @@ export class Steering {
     const { emit, model, ref, files, totalBytes, presentBytes, priority = 0, limitBytesPerSec = null } = wish;
     const limiter = createLimiter(limitBytesPerSec, this.limiter);
     const lane = this.queue.lane(priority);
-    const handle = new JobHandle({ id, model, emit, lane, limiter, gate: new Gate(this.gate) });
+    const handle = new JobHandle({ id, model, emit, lane, limiter, gate: new Gate(wish.gate ?? this.gate) });
     this.#handles.set(id, handle);
     const counts = { files, totalBytes, presentBytes };
     emit({ type: "model.queued", model, id, ref, ...counts, priority, limitBytesPerSec });

@@ -20,13 +20,19 @@ export interface Target {
   resolve(signal: AbortSignal): Promise<Plan>;
 }
 
+interface Expansion {
+  /** Read only where a ref needs it. */
+  catalog(): Promise<Catalog>;
+  readonly sources: Sources;
+}
+
 /** The models a list of refs stands for, each once, in order. An unknown name becomes a target that fails. */
-export function expandRefs(refs: readonly Ref[], options: { catalog: Catalog; sources: Sources }): Target[] {
-  const targets = refs.flatMap((ref) => expandRef(ref, options));
+export async function expandRefs(refs: readonly Ref[], options: Expansion): Promise<Target[]> {
+  const targets = (await Promise.all(refs.map((ref) => expandRef(ref, options)))).flat();
   return [...new Map(targets.map((target) => [target.ref, target])).values()];
 }
 
-function expandRef(ref: Ref, { catalog, sources }: { catalog: Catalog; sources: Sources }): Target[] {
+async function expandRef(ref: Ref, { catalog, sources }: Expansion): Promise<Target[]> {
   const fromCatalog = (model: CatalogModel): Target => ({
     label: model.name,
     ref: model.name,
@@ -35,13 +41,14 @@ function expandRef(ref: Ref, { catalog, sources }: { catalog: Catalog; sources: 
   });
   switch (ref.kind) {
     case "name": {
-      const model = catalog.find(ref.name);
-      return [model ? fromCatalog(model) : unknownTarget(ref.name, catalog)];
+      const known = await catalog();
+      const model = known.find(ref.name);
+      return [model ? fromCatalog(model) : unknownTarget(ref.name, known)];
     }
     case "group":
-      return catalog.group(ref.group).map(fromCatalog);
+      return (await catalog()).group(ref.group).map(fromCatalog);
     case "tier":
-      return tierOf(ref.tier, catalog).map(fromCatalog);
+      return tierOf(ref.tier, await catalog()).map(fromCatalog);
     case "huggingface": {
       const text = formatRef(ref);
       const resolve = (signal: AbortSignal) => sources.huggingface.resolve(ref, { signal });

@@ -2,13 +2,14 @@
 // is enough: a lock would cost more than their bytes.
 
 import { LuciError } from "../domain/errors.ts";
+import { isSmall } from "../domain/plan.ts";
 import { sleep } from "../platform/clock.ts";
 import { describeHolder, lockFile } from "../store/file-lock.ts";
 import { partialKey } from "../store/layout.ts";
 import { openPartial } from "../store/open-partial.ts";
 import type { StorePartial } from "../store/partial.ts";
 import type { CarryOptions, CarryRun } from "./carry-run.ts";
-import { type FileNeed, isSmall } from "./need.ts";
+import type { FileNeed } from "./need.ts";
 
 /** How often a file that somebody else owns is tried again. */
 const POLL_MS = 200;

@@ -8,10 +8,11 @@ import { auditFile, findStrangers } from "../store/audit.ts";
 import type { Manifest, ManifestFile, Records } from "../store/manifest.ts";
 import { runQueue } from "../transfer/queue.ts";
 import { carryModels } from "./carry-models.ts";
+import { openCarryRun } from "./carry-run.ts";
 import type { Context } from "./context.ts";
 import { emitInterrupted } from "./interrupt.ts";
 import { recordsOf, requireInstalled } from "./models.ts";
-import { type FileNeed, assertRoom, planOfManifest, surveyPlan } from "./need.ts";
+import { type FileNeed, assertRoom, keptBytesOf, planOfManifest, surveyPlan } from "./need.ts";
 import { tellReading } from "./read-progress.ts";
 import { openSources } from "./sources.ts";
 
@@ -157,15 +158,15 @@ async function repair(
   for (const manifest of broken) {
     const need = await surveyPlan(context, records, { ...planOfManifest(manifest), force: false });
     // The audit has read every byte: what it found decides, not the look of the file.
-    models.push({
-      ...need,
-      files: need.files.map((file) => withFinding(file, found.get(file.placement.path))),
-    });
+    const files = need.files.map((file) =>
+      withFinding(context, { file, finding: found.get(file.placement.path) }),
+    );
+    models.push({ ...need, files: await Promise.all(files) });
   }
   await assertRoom(context, models);
   const sources = openSources(context, { allowUnsafe: true, sha256: null, refs: [] });
   const care = { force: false, resume: true, allowUnsafe: true, wait: true, isRepair: true };
-  const runs = await carryModels({ ...care, context, sources }, models);
+  const runs = await carryModels(openCarryRun(context, { ...care, sources }), models);
   if (context.signal.aborted) {
     const doneModels = runs.filter((model) => model.receipt).length;
     emitInterrupted(context, {
@@ -184,7 +185,15 @@ async function repair(
   };
 }
 
-/** A damaged file is missing as far as the plan goes: its copy to mend needs room like a download. */
-function withFinding(file: FileNeed, finding: Finding | undefined): FileNeed {
-  return finding && isDamage(finding) ? { ...file, state: "missing", keptBytes: 0, damage: finding } : file;
+/**
+ * A damaged file is missing as far as the plan goes: its copy to mend needs room like a download, except for what of
+ * that copy an interrupted repair left.
+ */
+async function withFinding(
+  context: Context,
+  { file, finding }: { file: FileNeed; finding: Finding | undefined },
+): Promise<FileNeed> {
+  if (!finding || !isDamage(finding)) return file;
+  const keptBytes = await keptBytesOf(context, file.placement.file);
+  return { ...file, state: "missing", keptBytes, damage: finding };
 }

@@ -26,6 +26,7 @@ export const COMMANDS: readonly Entry[] = [
   { name: "limit", load: async () => (await import("./limit.ts")).limitCommand },
   { name: "priority", load: async () => (await import("./priority.ts")).priorityCommand },
   { name: "serve", load: async () => (await import("./serve.ts")).serveCommand },
+  { name: "doctor", load: async () => (await import("./doctor.ts")).doctorCommand },
   { name: "demo", load: async () => (await import("./demo.ts")).demoCommand },
   { name: "version", load: async () => (await import("./version.ts")).versionCommand },
 ];
@@ -43,6 +44,7 @@ export const SYNONYMS: Readonly<Record<string, string>> = {
   ls: "list",
   models: "list",
   check: "verify",
+  diagnose: "doctor",
   fsck: "verify",
   repair: "verify",
   clean: "cleanup",

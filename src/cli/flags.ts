@@ -36,6 +36,24 @@ export const HOOK_FLAGS = {
   },
 } as const satisfies ArgsDef;
 
+/** How long a full disk is waited for. */
+export const DISK_FLAGS = {
+  "disk-wait": {
+    type: "string",
+    valueHint: "10m",
+    description: "How long to wait for room on a full disk (default: 10m, 0: not at all)",
+  },
+} as const satisfies ArgsDef;
+
+/** On every command that may fetch. */
+export const NETWORK_FLAGS = {
+  "ca-file": {
+    type: "string",
+    valueHint: "file",
+    description: "Certificates (PEM) to trust besides the usual ones",
+  },
+} as const satisfies ArgsDef;
+
 /** Flags that become settings, over environment and config.toml. */
 export const SETTING_FLAGS = [
   "dir",
@@ -47,6 +65,8 @@ export const SETTING_FLAGS = [
   "hasher",
   "on-ready",
   "webhook",
+  "disk-wait",
+  "ca-file",
 ] as const;
 
 /** Flags that may stand before the command's name and take a value. */

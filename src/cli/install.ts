@@ -6,7 +6,7 @@ import type { Ref } from "../domain/ref.ts";
 import type { InstallResult } from "../domain/results.ts";
 import { formatBytes } from "../domain/size.ts";
 import type { Command, Front, Input, Outcome } from "./command.ts";
-import { COMMON_FLAGS, FOLDER_FLAGS, HASHER_FLAGS, HOOK_FLAGS } from "./flags.ts";
+import { COMMON_FLAGS, DISK_FLAGS, FOLDER_FLAGS, HASHER_FLAGS, HOOK_FLAGS, NETWORK_FLAGS } from "./flags.ts";
 import { readPriority } from "./priority.ts";
 
 type Confirm = Parameters<typeof install>[1]["confirm"];
@@ -58,6 +58,8 @@ export const installCommand: Command = {
     },
     retries: { type: "string", valueHint: "0-100", description: "Attempts after a failed one (default: 3)" },
     ...HOOK_FLAGS,
+    ...DISK_FLAGS,
+    ...NETWORK_FLAGS,
     ...HASHER_FLAGS,
     ...FOLDER_FLAGS,
     ...COMMON_FLAGS,
@@ -152,12 +154,16 @@ function confirmWith(front: Front): Confirm {
   };
 }
 
-/** One model asked for and failed: its own error. Several: E_SOME_FAILED. */
+/** One model asked for and failed: its own error. Several: E_SOME_FAILED, unless it was the disk for all of them. */
 function errorOf({ failed, totalModels }: InstallResult): ErrorReport | null {
   const [first] = failed;
   if (first === undefined) return null;
   if (totalModels === 1) return first.error;
   if (failed.every(({ error }) => error.code === "E_CANCELLED"))
     return reportError(new LuciError("E_CANCELLED", `${failed.length} of ${totalModels} models cancelled`));
+  if (failed.every(({ error }) => error.code === "E_NO_SPACE")) {
+    const message = `${failed.length} of ${totalModels} models had no room on the disk`;
+    return { ...first.error, message };
+  }
   return reportError(new LuciError("E_SOME_FAILED", `${failed.length} of ${totalModels} models failed`));
 }

@@ -2,6 +2,7 @@
 
 import { homedir } from "node:os";
 import { loadSettings } from "../app/config.ts";
+import { findHubToken } from "../app/hub-token.ts";
 import { LuciError } from "../domain/errors.ts";
 import type { Emit } from "../domain/events.ts";
 import type { Settings } from "../domain/settings.ts";
@@ -39,6 +40,22 @@ export function settingsOf(
     network,
     notice: (message) => emit({ type: "notice", level: "warn", message }),
   });
+}
+
+/**
+ * The hub's token as a command that fetches would find it, and what is to be said of where it lies.
+ * @throws LuciError E_CONFIG
+ */
+export async function findToken(): Promise<{ token: string | null; notices: string[] }> {
+  const files = nodeFiles();
+  const notices: string[] = [];
+  const token = await findHubToken({
+    env: process.env,
+    disk: { readText: (path) => files.readText(path, { maxBytes: MAX_BYTES }), isReadableByOthers },
+    userFolder: homedir(),
+    notice: (message) => notices.push(message),
+  });
+  return { token, notices };
 }
 
 function workFolder(): string {

@@ -4,7 +4,7 @@ import { type ErrorReport, LuciError, reportError } from "../domain/errors.ts";
 import { isDamage } from "../domain/finding.ts";
 import type { VerifyResult } from "../domain/results.ts";
 import type { Command, Front, Input, Outcome } from "./command.ts";
-import { COMMON_FLAGS, FOLDER_FLAGS, HASHER_FLAGS } from "./flags.ts";
+import { COMMON_FLAGS, DISK_FLAGS, FOLDER_FLAGS, HASHER_FLAGS, NETWORK_FLAGS } from "./flags.ts";
 
 export const verifyCommand: Command = {
   name: "verify",
@@ -17,6 +17,8 @@ export const verifyCommand: Command = {
     },
     repair: { type: "boolean", description: "Fetch what is damaged or missing, piece by piece" },
     quick: { type: "boolean", description: "Look at sizes and times only, read nothing" },
+    ...DISK_FLAGS,
+    ...NETWORK_FLAGS,
     ...HASHER_FLAGS,
     ...FOLDER_FLAGS,
     ...COMMON_FLAGS,

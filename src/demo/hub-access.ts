@@ -2,7 +2,7 @@
 
 import { createHmac, randomUUID } from "node:crypto";
 import type { HubShelf, StoredRepo } from "./hub-repo.ts";
-import { errorReply, redirectReply } from "./hub-request.ts";
+import { errorReply, jsonReply, redirectReply } from "./hub-request.ts";
 import type { HubRequest, Reply } from "./hub-request.ts";
 
 /** What every handler needs to know of its hub. */
@@ -53,6 +53,14 @@ export class LinkSigner {
   #signature(path: string, expires: string): string {
     return createHmac("sha256", this.#key).update(`${path}\n${expires}`).digest("base64url");
   }
+}
+
+/** Answers `/api/whoami-v2`: whose token it is. */
+export function answerWhoAmI(state: HubState, request: HubRequest): Reply {
+  const bearer = request.header("authorization");
+  if (bearer !== null && bearer === `Bearer ${state.token}`)
+    return jsonReply({ type: "user", name: "ada", auth: { type: "access_token" } });
+  return errorReply(401, { message: "Invalid username or password." });
 }
 
 /**

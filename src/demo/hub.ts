@@ -2,7 +2,7 @@
 // of every byte, and can be told to fail. The demo and the tests install from it; luci itself never does.
 
 import { answerApi } from "./hub-api.ts";
-import { LinkSigner } from "./hub-access.ts";
+import { answerWhoAmI, LinkSigner } from "./hub-access.ts";
 import type { HubState } from "./hub-access.ts";
 import { answerCdn, answerFile, isFileAddress } from "./hub-files.ts";
 import { HubLog } from "./hub-log.ts";
@@ -130,6 +130,7 @@ function shelfDoors(
 
 async function answerHub(state: HubState, request: HubRequest): Promise<Reply> {
   if (isFileAddress(request)) return answerFile(state, request);
+  if (request.path === "/api/whoami-v2") return answerWhoAmI(state, request);
   if (request.path.startsWith("/api/models/")) return answerApi(state, request);
   return errorReply(404, { message: "Not Found" });
 }

@@ -58,7 +58,7 @@ export const ERROR_TABLE = {
   E_TLS: {
     exit: 5,
     retryable: false,
-    hint: "If your network inspects TLS, name its certificate in NODE_EXTRA_CA_CERTS",
+    hint: "If your network inspects TLS, or the server is your own, name its certificate with --ca-file",
   },
   E_TIMEOUT: {
     exit: 5,

@@ -113,6 +113,9 @@ export type LuciEventBody =
     }
   | { readonly type: "model.ready"; readonly model: string; readonly path: string }
   | { readonly type: "model.failed"; readonly model: string; readonly error: ErrorReport }
+  /** Nothing is fetched until `run.resumed` takes the reason back. */
+  | { readonly type: "run.paused"; readonly reason: "disk" }
+  | { readonly type: "run.resumed"; readonly reason: "disk" }
   | { readonly type: "finding"; readonly finding: Finding }
   | {
       readonly type: "notice";
@@ -133,7 +136,8 @@ export type LuciEventBody =
       readonly type: "interrupted";
       /** What was going on: files were arriving, or installed ones were being read. */
       readonly during: "download" | "audit";
-      readonly signal: "SIGINT" | "SIGTERM" | "SIGHUP";
+      /** SIGPIPE: nobody reads the output any more. */
+      readonly signal: "SIGINT" | "SIGTERM" | "SIGHUP" | "SIGPIPE";
       readonly policy: "resume" | "delete";
       readonly keptBytes: number;
       readonly doneModels: number;

@@ -3,6 +3,12 @@
 import type { Validator } from "./plan.ts";
 import type { Range } from "./range.ts";
 
+/**
+ * What an answer says of the bytes that are there: they belong to its version, to another one, or nothing tells
+ * because the server gives no strong ETag.
+ */
+export type Verdict = "same" | "other" | "unprovable";
+
 /** An unfinished file as the transfer sees it. Implementations keep the journal and the hash to themselves. */
 export interface Partial {
   /** Total size, null until a server said it. */
@@ -11,6 +17,8 @@ export interface Partial {
   readonly doneBytes: number;
   /** Bytes the hash has passed, for progress. */
   readonly hashedBytes: number;
+  /** The strong ETag of the version the bytes belong to, where nothing better tells versions apart; else null. */
+  readonly etag: string | null;
   /** What is still to be fetched, sorted. Grows again when a piece turns out bad on disk. */
   missing(): Range[];
   /**
@@ -19,11 +27,11 @@ export interface Partial {
    */
   write(offsetBytes: number, chunks: readonly Uint8Array[]): Promise<void>;
   /**
-   * Holds the partial against what a server says of the file's version. "other": what is written so
-   * far belongs to another version, `restart` before writing more.
+   * Holds the partial against what a server says of the file's version. Anything but "same": what is written
+   * so far cannot be continued, `restart` before writing more.
    * @throws LuciError E_CHANGED, E_SIZE when the version is not the one that was asked for
    */
-  pin(validator: Validator): "same" | "other";
+  pin(validator: Validator): Verdict;
   /** Drops every byte: the source cannot continue, the file begins again. */
   restart(reason: string): Promise<void>;
   /** The file is whole at this size: for sources that do not announce one. */

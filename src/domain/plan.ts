@@ -54,6 +54,14 @@ export interface Validator {
   readonly sha256: string | null;
 }
 
+/** A file up to this size costs more waiting and bookkeeping than bytes. */
+const SMALL_BYTES = 1024 * 1024;
+
+/** Whether a file is one of the many small ones of a repository. */
+export function isSmall({ sizeBytes }: Pick<PlanFile, "sizeBytes">): boolean {
+  return sizeBytes !== null && sizeBytes <= SMALL_BYTES;
+}
+
 /** The stable identity of a file's content: its SHA-256 where one is published, else where it comes from. */
 export function contentIdentity(file: PlanFile): string {
   if (file.digest?.algorithm === "sha256") return `sha256:${file.digest.hex}`;

@@ -38,6 +38,8 @@ export interface ProgressState {
   /** Bytes brought here since the run began; a restart does not take any back. */
   readonly movedBytes: number;
   readonly window: SpeedWindow;
+  /** Why nothing is fetched just now; null while it may be. */
+  readonly pausedFor: "disk" | null;
 }
 
 /** Before the first event. */
@@ -58,6 +60,7 @@ export const NO_PROGRESS: ProgressState = {
   },
   movedBytes: 0,
   window: [],
+  pausedFor: null,
 };
 
 /** The key of a file in `ProgressState.files`. */
@@ -93,8 +96,11 @@ export function reduceProgress(before: ProgressState, event: LuciEvent): Progres
 function reduceOne(state: ProgressState, event: LuciEvent): ProgressState {
   const atMs = Math.max(state.atMs, event.atMs);
   const models = reduceModels(state.models, event);
-  if (!("file" in event))
-    return progressAt(resume({ ...state, models, files: endFiles(state.files, event) }, event), atMs);
+  if (!("file" in event)) {
+    const pausedFor = pausedBy(state, event);
+    const next = { ...state, models, pausedFor, files: endFiles(state.files, event) };
+    return progressAt(resume(next, event), atMs);
+  }
   const key = fileKey(event);
   const before = state.files.get(key);
   const after = reduceFile(before, event, atMs);
@@ -103,16 +109,15 @@ function reduceOne(state: ProgressState, event: LuciEvent): ProgressState {
   const window = after.carried ? observe(state.window, { atMs, bytes: movedBytes }) : state.window;
   const isDoneNow = after.state === "done" && before?.state !== "done";
   const step = { atMs, startedAtMs: after.startedAtMs, movedBytes: brought, isDoneNow };
-  return progressAt(
-    {
-      ...state,
-      models: stepModel(models, event.model, step),
-      movedBytes,
-      window,
-      files: new Map(state.files).set(key, after),
-    },
-    atMs,
-  );
+  // The others' speeds and ETAs are for whoever looks: `progressAt` ages them.
+  const files = new Map(state.files).set(key, ageFile(after, atMs));
+  const next = { ...state, atMs, models: stepModel(models, event.model, step), movedBytes, window, files };
+  return { ...next, overall: overallOf(next) };
+}
+
+function pausedBy(state: ProgressState, event: LuciEvent): ProgressState["pausedFor"] {
+  if (event.type === "run.paused") return event.reason;
+  return event.type === "run.resumed" ? null : state.pausedFor;
 }
 
 /** After a pause speeds are measured anew: the time in between says nothing. */

@@ -1,5 +1,6 @@
 // What each command returns: plain data. The terminal renders it, `--json` prints it as the last event.
 
+import type { DoctorResult } from "./doctor.ts";
 import type { ErrorReport } from "./errors.ts";
 import type { Finding } from "./finding.ts";
 import type { HistoryClearResult, HistoryResult, UsageHistoryResult } from "./history.ts";
@@ -242,4 +243,5 @@ export type CommandResult =
   | HistoryClearResult
   | UsageHistoryResult
   | VersionResult
-  | DemoResult;
+  | DemoResult
+  | DoctorResult;

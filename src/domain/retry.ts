@@ -6,7 +6,7 @@ const BASE_WAIT_MS = 1_000;
 const FACTOR = 2;
 const CAP_WAIT_MS = 60_000;
 /** A server may ask for a longer pause than our cap, but not for an unreasonable one. */
-const LONGEST_RETRY_AFTER_MS = 15 * 60_000;
+export const LONGEST_RETRY_AFTER_MS = 15 * 60_000;
 
 export interface RetryState {
   /** Failures in a row, this one included; resets once bytes have moved. */

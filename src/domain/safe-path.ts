@@ -48,7 +48,7 @@ export function checkNoCollisions(paths: readonly string[]): void {
 }
 
 /** The form under which two paths are the same file on a disk that folds case and composes accents. */
-function foldPath(path: string): string {
+export function foldPath(path: string): string {
   return path.toUpperCase().toLowerCase().normalize("NFC");
 }
 

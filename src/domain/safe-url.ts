@@ -1,6 +1,10 @@
 // What an address may be, and what of it may be shown or stored. Pure: nothing is asked of any network.
 
 import { LuciError } from "./errors.ts";
+import { shorten } from "./text.ts";
+
+/** Of an address in a sentence: names are rarely longer, signed addresses often are. */
+const LONGEST_PATH = 300;
 
 /** Query parameters that are or carry a secret: signed links and access tokens. */
 const SECRET_PARAMETER = new RegExp(
@@ -48,7 +52,7 @@ export function redactUrl(text: string): string {
     );
   // An opaque address (data:, blob:, mailto:) is content, not a place.
   if (!/^(?:https?|ftp):$/.test(url.protocol)) return `${url.protocol}…`;
-  return `${url.protocol}//${url.host}${url.pathname}${url.search === "" ? "" : "?…"}`;
+  return `${url.protocol}//${url.host}${shorten(url.pathname, LONGEST_PATH)}${url.search === "" ? "" : "?…"}`;
 }
 
 /** An address without what must not be stored: user name, password, fragment, signatures and tokens. */

@@ -40,6 +40,10 @@ export interface Settings {
   readonly hasher: HasherChoice;
   /** No byte for this long is a stall. */
   readonly stallMs: number;
+  /** How long a full disk is waited for; 0 ends at once. */
+  readonly diskWaitMs: number;
+  /** PEM file of certificates to trust besides the built-in ones, absolute. */
+  readonly caFile: string | null;
   /** Extra catalog files, the strongest first. */
   readonly catalogFiles: readonly string[];
   /** Base URL of the Hugging Face hub, without a trailing slash. */

@@ -5,6 +5,7 @@ import ms from "ms";
 import prettyBytes from "pretty-bytes";
 import prettyMilliseconds from "pretty-ms";
 import { LuciError } from "./errors.ts";
+import { shorten } from "./text.ts";
 
 const SIZE = /^(?<amount>\d+(?:\.\d+)?|\.\d+) ?(?:(?<prefix>[kmgt])(?<binary>i)?)?b?$/i;
 const POWERS = { k: 1, m: 2, g: 3, t: 4 } as const;
@@ -22,7 +23,9 @@ export function parseSize(text: string): number {
   const base = groups?.["binary"] === undefined ? 1000 : 1024;
   const bytes = Math.round(Number(groups?.["amount"]) * base ** (prefix === undefined ? 0 : POWERS[prefix]));
   if (!Number.isSafeInteger(bytes)) {
-    throw new LuciError("E_USAGE", `Not a size: "${text}"`, { hint: "Sizes look like 20M, 500kB or 1.5GiB" });
+    throw new LuciError("E_USAGE", `Not a size: "${shorten(text, 80)}"`, {
+      hint: "Sizes look like 20M, 500kB or 1.5GiB",
+    });
   }
   return bytes;
 }
@@ -36,7 +39,7 @@ export function parseDuration(text: string): number {
   const milliseconds =
     DURATION.test(trimmed) && trimmed.length <= 100 ? ms(trimmed as ms.StringValue) : undefined;
   if (milliseconds === undefined || !Number.isSafeInteger(Math.round(milliseconds))) {
-    throw new LuciError("E_USAGE", `Not a duration: "${text}"`, {
+    throw new LuciError("E_USAGE", `Not a duration: "${shorten(text, 80)}"`, {
       hint: "Durations look like 7d, 12h or 30m",
     });
   }

@@ -9,6 +9,11 @@
 const UNPRINTABLE =
   /[[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\u115F\u1160\u3164\uFFA0]--[\u0600-\u0605\u06DD\u070F\u0890\u0891\u08E2]]/gv;
 
+/** A text of any length as part of a sentence: what is too long for that is cut. */
+export function shorten(text: string, mostCharacters = 200): string {
+  return text.length > mostCharacters ? `${text.slice(0, mostCharacters)}…` : text;
+}
+
 export interface EscapeOptions {
   /** Keep line feeds: for text that is meant to have several lines. */
   readonly multiline?: boolean;

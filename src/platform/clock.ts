@@ -28,3 +28,13 @@ export function every(waitMs: number, tick: () => void): () => void {
   timer.unref();
   return () => clearInterval(timer);
 }
+
+/** Settles like a promise that cannot be stopped, or rejects as soon as the signal aborts. */
+export function abortable<Value>(pending: Promise<Value>, signal: AbortSignal): Promise<Value> {
+  const { promise, resolve, reject } = Promise.withResolvers<Value>();
+  const stop = (): void => reject(signal.reason);
+  if (signal.aborted) stop();
+  signal.addEventListener("abort", stop, { once: true });
+  pending.then(resolve, reject).finally(() => signal.removeEventListener("abort", stop));
+  return promise;
+}

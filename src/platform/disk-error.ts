@@ -22,7 +22,11 @@ const REASONS: Record<string, readonly [ErrorCode, string]> = {
   EBUSY: ["E_IO", "it is in use"],
   ETXTBSY: ["E_IO", "it is in use"],
 };
-const LINK_HINT = "Remove the link, or point --dir at the real folder";
+const HINTS: Record<string, string> = {
+  ELOOP: "Remove the link, or point --dir at the real folder",
+  EMFILE: "Allow more open files (`ulimit -n 1024`), then run the same command again",
+  EFBIG: "Choose another file system with --dir, or lift the limit (see ulimit -f)",
+};
 
 /** The errno name of a system error, if it has one. */
 export function errnoOf(error: unknown): string | null {
@@ -35,6 +39,6 @@ export function diskError(error: unknown, path: string): unknown {
   const code = errnoOf(error);
   if (error instanceof LuciError || code === null) return error;
   const [luciCode, reason] = REASONS[code] ?? ["E_IO", `the disk answered ${code}`];
-  const hint = code === "ELOOP" ? { hint: LINK_HINT } : {};
-  return new LuciError(luciCode, `${path}: ${reason}`, { cause: error, ...hint });
+  const hint = HINTS[code];
+  return new LuciError(luciCode, `${path}: ${reason}`, { cause: error, ...(hint ? { hint } : {}) });
 }

@@ -13,6 +13,14 @@ export interface FileFacts {
   readonly links: number;
 }
 
+/** A kind of thing in words: `a link`. */
+export function describeKind(kind: FileFacts["kind"]): string {
+  return kind === "other" ? "a pipe or device" : `a ${kind}`;
+}
+
+/** All that looking at a file takes. */
+export type Readable = Pick<OpenFile, "read">;
+
 /** An open file, read and written at positions. */
 export interface OpenFile {
   readonly path: string;
@@ -57,4 +65,6 @@ export interface Files {
   clone(from: string, to: string): Promise<void>;
   /** Free bytes for this user on the file system of the nearest existing folder. */
   freeBytes(path: string): Promise<number>;
+  /** Size of that file system, in bytes. */
+  diskBytes(path: string): Promise<number>;
 }

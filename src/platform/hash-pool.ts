@@ -83,10 +83,11 @@ function dispatch(listeners: Slot["listeners"], report: HashReport): void {
   if (report.type === "piece") listener.onPiece(report.piece, report);
   else if (report.type === "bad") listener.onBad(report.piece);
   else if (report.type === "digest") listener.onDigest(report);
-  else listener.onFailed(failure(report, path));
+  else listener.onFailed(hashFailure(report, path));
 }
 
-function failure(report: Extract<HashReport, { type: "failed" }>, path: string): LuciError {
+/** What kept a file from being hashed, in words. */
+export function hashFailure(report: { code: string | null; message: string }, path: string): LuciError {
   if (report.code === "ESHORT")
     return new LuciError("E_DAMAGED", `${path}: the file became shorter while it was read`);
   if (report.code === null) return new LuciError("E_INTERNAL", report.message);

@@ -1,7 +1,5 @@
 // SHA-256 engines behind one interface, and the fingerprint of a piece. No I/O.
 
-import { createSHA256 } from "hash-wasm";
-
 /** A running SHA-256. `save` exists where the engine's state can be written down and loaded again. */
 export interface StreamingSha256 {
   update(bytes: Uint8Array): void;
@@ -19,6 +17,7 @@ const KNOWN_ANSWER = {
 
 /** hash-wasm's SHA-256; continues from a saved state. @throws Error when the state is not of this version */
 export async function createWasmSha256(state: Uint8Array | null): Promise<StreamingSha256> {
+  const { createSHA256 } = await import("hash-wasm");
   const hasher = await createSHA256();
   if (state) hasher.load(state);
   else hasher.init();

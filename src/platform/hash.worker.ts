@@ -22,9 +22,11 @@ interface Job {
   nextPiece: number;
   frontierBytes: number;
   sizeBytes: number | null;
-  stopped: boolean;
-  /** The digest is out: an engine gives it once. */
-  finished: boolean;
+  /**
+   * Bad: a piece is not what was expected, and nothing is read until it is forgotten; news of the frontier may be
+   * older than that. Finished: the digest is out, an engine gives it once. Failed: until the frontier moves.
+   */
+  state: "following" | "bad" | "finished" | "failed";
 }
 
 const jobs = new Map<number, Job>();
@@ -50,13 +52,16 @@ async function obey(order: HashOrder): Promise<void> {
   if (order.type === "advance") {
     job.frontierBytes = order.frontierBytes;
     job.sizeBytes = order.sizeBytes;
-    job.stopped = job.finished;
+    if (job.state === "failed") job.state = "following";
   } else if (order.type === "native") {
     job.hasher = createNativeSha256();
     job.nextPiece = 0;
-    job.finished = false;
+    if (job.state !== "bad") job.state = "following";
   } else if (order.type === "forget") {
     job.expected[order.piece] = null;
+    // What was said of the frontier before counted the piece.
+    job.frontierBytes = Math.min(job.frontierBytes, order.piece * PIECE_BYTES);
+    if (job.state === "bad") job.state = "following";
   } else {
     jobs.delete(order.id);
     closeSync(job.fd);
@@ -76,8 +81,7 @@ async function open(order: Extract<HashOrder, { type: "open" }>): Promise<void> 
     nextPiece: continued ? order.fromPiece : 0,
     frontierBytes: 0,
     sizeBytes: null,
-    stopped: false,
-    finished: false,
+    state: "following",
   });
 }
 
@@ -116,7 +120,7 @@ function turn(): void {
 }
 
 function advance(job: Job): boolean {
-  if (job.stopped) return false;
+  if (job.state !== "following") return false;
   const startBytes = job.nextPiece * PIECE_BYTES;
   const whole = job.sizeBytes !== null && job.frontierBytes >= job.sizeBytes;
   const readableBytes = Math.min(PIECE_BYTES, job.frontierBytes - startBytes);
@@ -126,7 +130,7 @@ function advance(job: Job): boolean {
   const mark = fingerprint(piece);
   const expected = job.expected[job.nextPiece] ?? null;
   if (expected !== null && expected !== mark) {
-    job.stopped = true;
+    job.state = "bad";
     report({ type: "bad", id: job.id, piece: job.nextPiece });
     return false;
   }
@@ -163,8 +167,7 @@ function hashPiece(job: Job, piece: Uint8Array): void {
 }
 
 function finish(job: Job): boolean {
-  job.stopped = true;
-  job.finished = true;
+  job.state = "finished";
   const empty = job.gitBlob ? (job.gitHasher ?? new Bun.CryptoHasher("sha1").update("blob 0\0")) : null;
   report({
     type: "digest",
@@ -177,7 +180,7 @@ function finish(job: Job): boolean {
 
 function fail(id: number, error: unknown): void {
   const job = jobs.get(id);
-  if (job) job.stopped = true;
+  if (job) job.state = "failed";
   const code = error instanceof Error ? ((error as NodeJS.ErrnoException).code ?? null) : null;
   report({ type: "failed", id, code, message: error instanceof Error ? error.message : String(error) });
 }

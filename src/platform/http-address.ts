@@ -16,7 +16,19 @@ const NETWORKS: readonly (readonly [Rank, readonly string[]])[] = [
   // Clouds hand out credentials on link-local addresses.
   [RANK.link, ["169.254.0.0/16", "fe80::/10", "fd00:ec2::/32"]],
   [RANK.private, ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "192.0.0.0/24"]],
-  [RANK.private, ["198.18.0.0/15", "224.0.0.0/4", "240.0.0.0/4", "fc00::/7", "fec0::/10", "ff00::/8"]],
+  [
+    RANK.private,
+    [
+      "198.18.0.0/15",
+      "224.0.0.0/4",
+      "240.0.0.0/4",
+      "fc00::/7",
+      "fec0::/10",
+      "ff00::/8",
+      "2001::/32",
+      "100::/64",
+    ],
+  ],
 ];
 
 const RANKED_LISTS = NETWORKS.map(([rank, networks]) => ({ rank, list: blockList(networks) }));
@@ -51,14 +63,38 @@ export function rankOfAddress(address: string): Rank {
   return RANKED_LISTS.find(({ list }) => list.check(bare, family))?.rank ?? RANK.public;
 }
 
-/** The IPv4 address inside `::ffff:a.b.c.d`, `::a.b.c.d` and the NAT64 prefix, in any spelling. */
+/**
+ * The IPv4 address inside an IPv6 one, in any spelling: mapped (`::ffff:a.b.c.d`), translated (`::ffff:0:a.b.c.d`),
+ * compatible (`::a.b.c.d`), NAT64 (`64:ff9b::` and `64:ff9b:1::`, RFC 6052 and 8215), 6to4 (`2002:…`, RFC 3056),
+ * ISATAP (`…:0:5efe:a.b.c.d`, RFC 5214).
+ */
 function embeddedIpv4(address: string): string | null {
   if (isIP(address) !== 6) return null;
-  const normal = new URL(`http://[${address.replace(/%.*$/, "")}]`).hostname;
-  const groups = /^\[(?:::ffff:|::|64:ff9b::)([0-9a-f]{1,4}):([0-9a-f]{1,4})\]$/.exec(normal);
-  if (groups === null) return null;
-  const [high, low] = [Number.parseInt(groups[1] ?? "", 16), Number.parseInt(groups[2] ?? "", 16)];
-  return [high >> 8, high & 255, low >> 8, low & 255].join(".");
+  const groups = groupsOf(address);
+  const [text, head] = [groups.join(":"), groups[0]];
+  if (head === "2002") return dotted(groups.slice(1, 3));
+  const isEmbedded =
+    /^0:0:0:0:(?:0:0|0:ffff|ffff:0):/.test(text) ||
+    /^64:ff9b:(?:0:0:0:0|1:[^:]+:[^:]+:[^:]+):/.test(text) ||
+    /:(?:0|200):5efe:[^:]+:[^:]+$/.test(text);
+  return isEmbedded ? dotted(groups.slice(6)) : null;
+}
+
+/** The eight groups of an IPv6 address, without leading zeros and without a zone. */
+function groupsOf(address: string): string[] {
+  const normal = new URL(`http://[${address.replace(/%.*$/, "")}]`).hostname.slice(1, -1);
+  const [left = "", right] = normal.split("::");
+  const parts = (text: string): string[] => (text === "" ? [] : text.split(":"));
+  if (right === undefined) return parts(left);
+  const [start, end] = [parts(left), parts(right)];
+  return [...start, ...Array.from({ length: 8 - start.length - end.length }, () => "0"), ...end];
+}
+
+function dotted(groups: readonly string[]): string {
+  return groups
+    .map((group) => Number.parseInt(group, 16))
+    .flatMap((value) => [value >> 8, value & 255])
+    .join(".");
 }
 
 function blockList(networks: readonly string[]): BlockList {

@@ -1,6 +1,7 @@
 // An answer whose body can be read once, watched, and given up at any time.
 
 import { LuciError } from "../domain/errors.ts";
+import type { Proxy } from "./http-proxy.ts";
 import type { Hop } from "./http-redirect.ts";
 import { cancelBody } from "./http-redirect.ts";
 import type { Watchdog } from "./http-watchdog.ts";
@@ -19,11 +20,14 @@ export interface Answer {
   readonly url: string;
   /** All hops: the first is the origin's own answer. */
   readonly hops: readonly Hop[];
+  /** The proxy that may have written this answer instead of the server; null where none could. */
+  readonly proxy: Proxy | null;
   /** Null when absent or not to be understood. */
   readonly contentRange: ContentRange | null;
   readonly contentLengthBytes: number | null;
   /**
-   * The body's bytes as the network brings them; can be read once. Leaving the loop gives the rest up.
+   * The body's bytes as the network brings them; can be read once. Leaving the loop gives the rest up. A chunk
+   * belongs to whoever reads it, its memory included.
    * @throws the signal's reason, LuciError E_STALLED, E_NETWORK and the like
    */
   body(): AsyncIterable<Uint8Array>;
@@ -35,12 +39,13 @@ interface AnswerParts {
   readonly response: Response;
   readonly hops: readonly Hop[];
   readonly watchdog: Watchdog;
+  readonly proxy: Proxy | null;
   /** Told of every chunk. */
   readonly onReceived: (sizeBytes: number) => void;
 }
 
 /** Wraps a response. The answer closes the watchdog once its body is read or discarded. */
-export function makeAnswer({ response, hops, watchdog, onReceived }: AnswerParts): Answer {
+export function makeAnswer({ response, hops, watchdog, proxy, onReceived }: AnswerParts): Answer {
   const { status, headers } = response;
   const stream: ReadableStream<Uint8Array> | null = response.body;
   const reader = stream?.getReader();
@@ -52,6 +57,7 @@ export function makeAnswer({ response, hops, watchdog, onReceived }: AnswerParts
     status,
     headers,
     hops,
+    proxy,
     url: hops.at(-1)?.url ?? response.url,
     contentRange: parseContentRange(headers.get("content-range")),
     contentLengthBytes: parseBytes(headers.get("content-length")),
@@ -81,6 +87,12 @@ export async function refuseEncoded(response: Response, host: string): Promise<v
   if (!response.ok || encoding === "" || encoding === "identity") return;
   await cancelBody(response);
   throw new LuciError("E_MALFORMED", `${host} sends the file compressed although it was asked not to`);
+}
+
+/** Whether an answer is a page for people although the file asked for is none. */
+export function isWebPage(headers: Headers, file: string): boolean {
+  const isPage = /^\s*(?:text\/html|application\/xhtml\+xml)\b/i.test(headers.get("content-type") ?? "");
+  return isPage && !/\.x?html?$/i.test(file);
 }
 
 /** Reads `bytes a-b/n` with either side of the slash unknown; null for anything else. */

@@ -9,9 +9,25 @@ export type Environment = Readonly<Record<string, string | undefined>>;
  * and it stops checking certificates when a variable says so.
  * @throws LuciError E_PROXY, E_TLS
  */
-export function checkEnvironment(environment: Environment): void {
+function checkEnvironment(environment: Environment): void {
+  checkSocks(environment);
+  checkVerification(environment);
+}
+
+/**
+ * Checks the environment and answers the part of it that requests depend on. To be read once: to go through all
+ * variables for every request costs more than a small request.
+ * @throws LuciError E_PROXY, E_TLS
+ */
+export function readSurroundings(environment: Environment): Environment {
+  checkEnvironment(environment);
+  return Object.fromEntries(Object.entries(environment).filter(([name]) => /_proxy$/i.test(name)));
+}
+
+/** @throws LuciError E_PROXY when any variable, in any spelling, names a socks proxy */
+export function checkSocks(environment: Environment): void {
   for (const [name, value] of proxyVariables(environment)) {
-    if (!/^\s*socks/i.test(value)) continue;
+    if (!/^socks/i.test(name) && !/^["']?socks/i.test(value.trim())) continue;
     throw new LuciError(
       "E_PROXY",
       `${name} names a socks proxy, which luci cannot use: it does not connect around it`,
@@ -20,19 +36,18 @@ export function checkEnvironment(environment: Environment): void {
       },
     );
   }
-  if (environment["NODE_TLS_REJECT_UNAUTHORIZED"] === "0") {
-    throw new LuciError("E_TLS", "NODE_TLS_REJECT_UNAUTHORIZED=0 switches certificate checks off: refused", {
-      hint: "Unset it; for a certificate of your own set NODE_EXTRA_CA_CERTS",
-    });
-  }
 }
 
-/** Whether a proxy may resolve host names for us. */
-export function hasProxy(environment: Environment): boolean {
-  return proxyVariables(environment).length > 0;
+/** @throws LuciError E_TLS when a variable switches the verification of certificates off */
+export function checkVerification(environment: Environment): void {
+  if (environment["NODE_TLS_REJECT_UNAUTHORIZED"]?.trim() !== "0") return;
+  throw new LuciError("E_TLS", "NODE_TLS_REJECT_UNAUTHORIZED=0 switches certificate checks off: refused", {
+    hint: "Unset it; for a certificate of your own use --ca-file or LUCI_CA_FILE",
+  });
 }
 
-function proxyVariables(environment: Environment): [string, string][] {
+/** The variables that name proxies, in any spelling, with their values. */
+export function proxyVariables(environment: Environment): [name: string, value: string][] {
   return Object.entries(environment).filter(
     (entry): entry is [string, string] =>
       /^(?:all|https?|socks\w*|ftp)_proxy$/i.test(entry[0]) && (entry[1] ?? "").trim() !== "",

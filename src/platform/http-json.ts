@@ -1,16 +1,8 @@
 // Reads a JSON answer without trusting its length, its nesting or its end.
 
 import { LuciError } from "../domain/errors.ts";
+import { isReasonableJson } from "../domain/json-shape.ts";
 import type { Watchdog } from "./http-watchdog.ts";
-
-/** A text of brackets costs far more memory parsed than written: bounded before it is parsed. */
-const MOST_CONTAINERS = 500_000;
-const DEEPEST_NESTING = 100;
-
-const QUOTE = 0x22;
-const BACKSLASH = 0x5c;
-const OPENERS = [0x5b, 0x7b];
-const CLOSERS = [0x5d, 0x7d];
 
 export interface ReadJsonOptions {
   readonly watchdog: Watchdog;
@@ -28,7 +20,11 @@ export async function readJson(
   options: ReadJsonOptions,
 ): Promise<unknown> {
   const bytes = await readBytes(body, options);
-  checkShape(bytes, options.host);
+  if (!isReasonableJson(bytes))
+    throw new LuciError(
+      "E_MALFORMED",
+      `${options.host} answered with JSON nested or scattered beyond reason`,
+    );
   try {
     return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
   } catch (cause) {
@@ -61,29 +57,5 @@ async function readBytes(
     }
   } finally {
     await reader.cancel().catch(() => undefined);
-  }
-}
-
-/** Counts what opens outside of strings. Whether the brackets match is the parser's business. */
-function checkShape(bytes: Uint8Array, host: string): void {
-  let isString = false;
-  let depth = 0;
-  let containers = 0;
-  for (let index = 0; index < bytes.length; index += 1) {
-    const byte = bytes[index] ?? 0;
-    if (isString) {
-      if (byte === BACKSLASH) index += 1;
-      else if (byte === QUOTE) isString = false;
-    } else if (byte === QUOTE) {
-      isString = true;
-    } else if (OPENERS.includes(byte)) {
-      depth += 1;
-      containers += 1;
-      if (depth > DEEPEST_NESTING || containers > MOST_CONTAINERS) {
-        throw new LuciError("E_MALFORMED", `${host} answered with JSON nested or scattered beyond reason`);
-      }
-    } else if (CLOSERS.includes(byte)) {
-      depth -= 1;
-    }
   }
 }

@@ -2,10 +2,13 @@
 
 import { LuciError } from "../domain/errors.ts";
 import { checkUrl } from "../domain/safe-url.ts";
-import { type Environment, checkEnvironment } from "./http-environment.ts";
+import { type Environment, readSurroundings } from "./http-environment.ts";
 import { statusError } from "./http-errors.ts";
+import { type Peer, peerOf } from "./http-network-errors.ts";
+import { proxyOption } from "./http-proxy.ts";
 import { cancelBody } from "./http-redirect.ts";
 import { withRetries } from "./http-retry.ts";
+import { createTrust } from "./http-trust.ts";
 import { createWatchdog } from "./http-watchdog.ts";
 
 /** One attempt takes this long at most. */
@@ -19,6 +22,8 @@ export interface PostOptions {
   /** Attempts after the first. */
   readonly retries: number;
   readonly signal: AbortSignal;
+  /** PEM file of certificates to trust besides the usual ones; null for none. */
+  readonly caFile: string | null;
   /** Where proxy settings are read; the process's own unless given. */
   readonly environment?: Environment;
 }
@@ -31,21 +36,30 @@ export interface PostOptions {
  *   network codes; the signal's reason
  */
 export async function postJson(url: string, options: PostOptions): Promise<void> {
-  const { retries, signal, environment = process.env } = options;
-  const { href, host } = checkUrl(url);
-  checkEnvironment(environment);
-  await withRetries(() => postOnce(href, { ...options, host }), { retries, signal });
+  const { retries, signal, caFile, environment = process.env } = options;
+  const { href } = checkUrl(url);
+  const peer = peerOf(href, readSurroundings(environment));
+  const ca = await createTrust(caFile, environment)();
+  await withRetries(() => postOnce(href, { ...options, peer, ca }), { retries, signal });
 }
 
-async function postOnce(url: string, options: PostOptions & { readonly host: string }): Promise<void> {
-  const { body, userAgent, stallMs, signal, host } = options;
-  const watchdog = createWatchdog({ signal, stallMs, host, limitMs: LIMIT_MS });
+interface Way {
+  readonly peer: Peer;
+  readonly ca: readonly string[] | null;
+}
+
+async function postOnce(url: string, options: PostOptions & Way): Promise<void> {
+  const { body, userAgent, stallMs, signal, peer, ca } = options;
+  const { host, proxy } = peer;
+  const watchdog = createWatchdog({ signal, stallMs, peer, limitMs: LIMIT_MS });
   try {
     const response = await watchdog.wait(
       fetch(url, {
         method: "POST",
         redirect: "manual",
         timeout: false,
+        proxy: proxyOption(proxy),
+        tls: { rejectUnauthorized: true, ...(ca === null ? {} : { ca: [...ca] }) },
         signal: watchdog.signal,
         headers: { "user-agent": userAgent, "content-type": "application/json" },
         body: JSON.stringify(body),
@@ -57,7 +71,7 @@ async function postOnce(url: string, options: PostOptions & { readonly host: str
       throw new LuciError("E_UNSAFE_URL", `${host} wants to send it elsewhere, which luci does not follow`, {
         hint: "Give the address that takes it in the end",
       });
-    if (status >= 400) throw statusError({ status, headers, url: `https://${host}` }, { what: host });
+    if (status >= 400) throw statusError({ status, headers, url: `https://${host}`, proxy }, { what: host });
   } finally {
     watchdog.close();
   }

@@ -2,7 +2,7 @@
 // Only time spent waiting for the network counts.
 
 import { LuciError } from "../domain/errors.ts";
-import { networkError } from "./http-errors.ts";
+import { type Peer, networkError, peerName } from "./http-network-errors.ts";
 
 /** Below this rate, over twice the stall time, a connection counts as stalled too. */
 const SLOWEST_BYTES_PER_SEC = 1_024;
@@ -13,8 +13,8 @@ export interface WatchdogOptions {
   readonly signal: AbortSignal;
   /** No byte for this long is a stall. */
   readonly stallMs: number;
-  /** Shown in errors: whom we are waiting for. */
-  readonly host: string;
+  /** Shown in errors: whom we are waiting for at first. */
+  readonly peer: Peer;
   /** Upper bound of the whole exchange; absent for bodies. */
   readonly limitMs?: number;
 }
@@ -27,6 +27,8 @@ export interface Watchdog {
    * @throws the user signal's reason, LuciError E_STALLED, E_NETWORK, E_TLS, E_PROXY, E_SERVER
    */
   wait<Value>(pending: Promise<Value>): Promise<Value>;
+  /** Says whom we are waiting for from now on. */
+  face(peer: Peer): void;
   /** Says that bytes arrived. */
   moved(bytes: number): void;
   /** Stops watching. Safe to call twice. */
@@ -34,23 +36,30 @@ export interface Watchdog {
 }
 
 /** Starts watching one exchange. Whoever creates a watchdog closes it. */
-export function createWatchdog({ signal, stallMs, host, limitMs }: WatchdogOptions): Watchdog {
+export function createWatchdog({ signal, stallMs, limitMs, ...options }: WatchdogOptions): Watchdog {
+  let { peer } = options;
   const controller = new AbortController();
   const stop = (): void => controller.abort(signal.reason);
   const stall = (message: string): void => controller.abort(new LuciError("E_STALLED", message));
   const clock = createStallClock(stallMs, (what, forMs) =>
-    stall(`${what} from ${host} for ${seconds(forMs)}`),
+    stall(`${what} from ${peerName(peer)} for ${seconds(forMs)}`),
   );
   const limit =
     limitMs === undefined
       ? undefined
-      : setTimeout(() => stall(`No complete answer from ${host} within ${seconds(limitMs)}`), limitMs);
+      : setTimeout(
+          () => stall(`No complete answer from ${peerName(peer)} within ${seconds(limitMs)}`),
+          limitMs,
+        );
   if (signal.aborted) stop();
   else signal.addEventListener("abort", stop, { once: true });
 
   return {
     signal: controller.signal,
     moved: clock.moved,
+    face: (next) => {
+      peer = next;
+    },
     async wait(pending) {
       clock.run();
       try {
@@ -59,7 +68,7 @@ export function createWatchdog({ signal, stallMs, host, limitMs }: WatchdogOptio
         clock.moved(0);
         return value;
       } catch (thrown) {
-        throw controller.signal.aborted ? controller.signal.reason : networkError(thrown, host);
+        throw controller.signal.aborted ? controller.signal.reason : networkError(thrown, peer);
       } finally {
         clock.pause();
       }

@@ -1,26 +1,28 @@
 // The only place that fetches. Metadata (`json`, `probe`) is retried here; bodies (`open`) are one attempt,
 // because what to ask for next depends on which bytes arrived. Nothing here knows a vendor or a disk path.
 
-import { rootCertificates } from "node:tls";
 import { ofetch } from "ofetch";
-import { LuciError } from "../domain/errors.ts";
 import type { Range } from "../domain/range.ts";
 import { checkUrl, redactUrl } from "../domain/safe-url.ts";
+import { abortable } from "./clock.ts";
 import type { Lookup } from "./http-address.ts";
 import { rankOfHost, systemLookup } from "./http-address.ts";
 import type { Answer } from "./http-answer.ts";
 import { makeAnswer, refuseEncoded } from "./http-answer.ts";
 import type { Environment } from "./http-environment.ts";
-import { checkEnvironment, hasProxy } from "./http-environment.ts";
+import { readSurroundings } from "./http-environment.ts";
 import { statusError } from "./http-errors.ts";
 import { readJson } from "./http-json.ts";
+import { peerOf } from "./http-network-errors.ts";
+import { type Proxy, type ProxyOption, proxyFor, proxyOption } from "./http-proxy.ts";
 import type { Hop } from "./http-redirect.ts";
 import { cancelBody, follow } from "./http-redirect.ts";
 import type { RetryInfo } from "./http-retry.ts";
 import { withRetries } from "./http-retry.ts";
+import { type Trust, createTrust } from "./http-trust.ts";
 import type { Watchdog } from "./http-watchdog.ts";
-import { createMemoryRelief } from "./memory.ts";
 import { createWatchdog } from "./http-watchdog.ts";
+import { createMemoryRelief } from "./memory.ts";
 
 const JSON_MAX_BYTES = 16 * 1_024 * 1_024;
 const JSON_LIMIT_MS = 30_000;
@@ -32,7 +34,7 @@ export interface HttpOptions {
   /** Attempts after the first, for metadata. */
   readonly retries: number;
   /** PEM file of certificates to trust besides the built-in ones. */
-  readonly caFile?: string;
+  readonly caFile?: string | null;
   readonly onRetry?: (info: RetryInfo) => void;
   /** Where proxy settings are read; the process's own unless given. */
   readonly environment?: Environment;
@@ -55,9 +57,16 @@ export interface JsonOptions extends RequestOptions {
 
 export interface OpenOptions extends RequestOptions {
   readonly range?: Range;
+  /** A strong ETag: the range is wanted of this version only, of another one all of it. */
+  readonly ifRange?: string | null;
 }
 
 export interface Http {
+  /**
+   * Whether anything may be asked at all, said before the first question and once for a whole run. Asks nobody.
+   * @throws LuciError E_PROXY (socks), E_TLS (verification switched off), E_CONFIG (certificates of no use)
+   */
+  ready(): Promise<void>;
   /**
    * Asks for JSON, with retries. The data is not validated.
    * @throws LuciError by status (see `statusError`), E_MALFORMED, E_STALLED, network codes; the signal's reason
@@ -78,24 +87,32 @@ export interface Http {
 
 /** Makes the door to the network. Nothing is read or asked before the first request. */
 export function createHttp(options: HttpOptions): Http {
-  const { retries, onRetry, stallMs } = options;
-  const line = createLine(options);
+  const { retries, onRetry, stallMs, environment = process.env } = options;
+  const trust = createTrust(options.caFile ?? null, environment);
+  let read: Environment | null = null;
+  const surroundings = (): Environment => (read ??= readSurroundings(environment));
+  const line = createLine(options, { trust, surroundings });
   const onReceived = createMemoryRelief();
-  const open: Http["open"] = async (url, { headers = {}, range, signal }) => {
-    const watchdog = createWatchdog({ signal, stallMs, host: hostOf(url) });
-    const common = rangeHeader(range);
+  const open: Http["open"] = async (url, { headers = {}, range, ifRange = null, signal }) => {
+    const watchdog = createWatchdog({ signal, stallMs, peer: peerOf(url, surroundings()) });
+    const common = { ...rangeHeader(range), ...(ifRange === null ? {} : { "if-range": ifRange }) };
     try {
       const { response, hops } = await line(url, { common, own: headers, watchdog, send: sendBody });
-      return makeAnswer({ response, hops, watchdog, onReceived });
+      const proxy = writerProxy(hops.at(-1)?.url ?? url, surroundings());
+      return makeAnswer({ response, hops, watchdog, proxy, onReceived });
     } catch (thrown) {
       watchdog.close();
       throw thrown;
     }
   };
   return {
+    ready: async () => {
+      surroundings();
+      await trust();
+    },
     open,
     json: (url, request) =>
-      withRetries(() => readOnce(url, { line, stallMs, ...request }), {
+      withRetries(() => readOnce(url, { line, stallMs, surroundings, ...request }), {
         retries,
         onRetry,
         signal: request.signal,
@@ -118,7 +135,8 @@ interface SendInit {
   readonly signal: AbortSignal;
   readonly redirect: "manual";
   readonly decompress: false;
-  readonly tls?: { ca: string[] };
+  readonly tls: { readonly rejectUnauthorized: true; readonly ca?: string[] };
+  readonly proxy: ProxyOption;
 }
 
 type Send = (url: string, init: SendInit) => Promise<Response>;
@@ -139,26 +157,33 @@ interface LineOptions {
 type Line = (url: string, options: LineOptions) => Promise<{ response: Response; hops: Hop[] }>;
 
 /** One exchange with all redirects: the same rules for bodies and metadata. */
-function createLine({
-  userAgent,
-  caFile,
-  environment = process.env,
-  lookup = systemLookup,
-}: HttpOptions): Line {
-  let tls: { tls?: { ca: string[] } } | undefined;
+function createLine(
+  { userAgent, lookup = systemLookup }: HttpOptions,
+  { trust, surroundings }: { trust: Trust; surroundings: () => Environment },
+): Line {
   return async (url, { common, own, watchdog, send }) => {
-    checkEnvironment(environment);
-    tls ??=
-      caFile === undefined ? {} : { tls: { ca: [...rootCertificates, await readCertificates(caFile)] } };
-    const fixed = { redirect: "manual", decompress: false, signal: watchdog.signal, ...tls } as const;
-    const resolver = hasProxy(environment) ? null : lookup;
+    const ca = await trust();
+    const fixed = {
+      redirect: "manual",
+      decompress: false,
+      signal: watchdog.signal,
+      tls: { rejectUnauthorized: true, ...(ca === null ? {} : { ca: [...ca] }) },
+    } as const;
     const { response, hops } = await follow(url, {
       common: { "user-agent": userAgent, "accept-encoding": "identity", ...common },
       own,
-      send: (href, headers) => watchdog.wait(send(href, { ...fixed, headers })),
-      rankOf: (hostname) => watchdog.wait(abortable(rankOfHost(hostname, resolver), watchdog.signal)),
+      send: (href, headers) => {
+        const peer = peerOf(href, surroundings());
+        watchdog.face(peer);
+        return watchdog.wait(send(href, { ...fixed, headers, proxy: proxyOption(peer.proxy) }));
+      },
+      rankOf: (hostname) => {
+        // A proxy resolves names itself, and may know other ones.
+        const resolver = proxyFor(`https://${hostname}/`, surroundings()) === null ? lookup : null;
+        return watchdog.wait(abortable(rankOfHost(hostname, resolver), watchdog.signal));
+      },
     });
-    await refuseEncoded(response, hostOf(response.url || url));
+    if (response.headers.has("content-encoding")) await refuseEncoded(response, hostOf(response.url || url));
     return { response, hops };
   };
 }
@@ -166,21 +191,28 @@ function createLine({
 interface ReadOnceOptions extends JsonOptions {
   readonly line: Line;
   readonly stallMs: number;
+  surroundings(): Environment;
 }
 
 async function readOnce(url: string, options: ReadOnceOptions): ReturnType<Http["json"]> {
-  const { line, stallMs, headers = {}, signal, maxBytes = JSON_MAX_BYTES, what = redactUrl(url) } = options;
+  const { line, stallMs, surroundings, signal } = options;
+  const { headers = {}, maxBytes = JSON_MAX_BYTES, what = redactUrl(url) } = options;
   const host = hostOf(url);
-  const watchdog = createWatchdog({ signal, stallMs, host, limitMs: JSON_LIMIT_MS });
+  const watchdog = createWatchdog({
+    signal,
+    stallMs,
+    peer: peerOf(url, surroundings()),
+    limitMs: JSON_LIMIT_MS,
+  });
   try {
     const common = { accept: "application/json" };
-    const { response } = await line(url, { common, own: headers, watchdog, send: sendMetadata });
+    const { response, hops } = await line(url, { common, own: headers, watchdog, send: sendMetadata });
     if (response.status >= 300) {
       await cancelBody(response);
-      throw statusError(
-        { status: response.status, headers: response.headers, url: response.url || url },
-        { what },
-      );
+      const { status, headers: answered } = response;
+      const last = hops.at(-1)?.url ?? url;
+      const proxy = writerProxy(last, surroundings());
+      throw statusError({ status, headers: answered, url: last, proxy }, { what });
     }
     const data = await readJson(response.body, { watchdog, maxBytes, host });
     return { data, headers: response.headers, status: response.status };
@@ -189,27 +221,13 @@ async function readOnce(url: string, options: ReadOnceOptions): ReturnType<Http[
   }
 }
 
-/** Settles like a promise that cannot be stopped, or rejects as soon as the signal aborts. */
-function abortable<Value>(pending: Promise<Value>, signal: AbortSignal): Promise<Value> {
-  const { promise, resolve, reject } = Promise.withResolvers<Value>();
-  const stop = (): void => reject(signal.reason);
-  if (signal.aborted) stop();
-  signal.addEventListener("abort", stop, { once: true });
-  pending.then(resolve, reject).finally(() => signal.removeEventListener("abort", stop));
-  return promise;
-}
-
 function rangeHeader(range: Range | undefined): Record<string, string> {
   return range === undefined ? {} : { range: `bytes=${range.startBytes}-${range.endBytes - 1}` };
 }
 
-/** @throws LuciError E_CONFIG */
-async function readCertificates(caFile: string): Promise<string> {
-  try {
-    return await Bun.file(caFile).text();
-  } catch (cause) {
-    throw new LuciError("E_CONFIG", `Cannot read the certificates of ${caFile}`, { cause });
-  }
+/** The proxy that may have written an answer itself: inside a tunnel it cannot. */
+function writerProxy(url: string, environment: Environment): Proxy | null {
+  return url.startsWith("http:") ? proxyFor(url, environment) : null;
 }
 
 function hostOf(url: string): string {

@@ -7,13 +7,15 @@ import {
   fstatSync,
   ftruncateSync,
   openSync,
-  readFileSync,
+  readSync,
   statSync,
   unlinkSync,
   utimesSync,
   writeSync,
 } from "node:fs";
+import { LuciError } from "../domain/errors.ts";
 import { diskError } from "./disk-error.ts";
+import { openLibc } from "./libc.ts";
 import { isTagAlive, ownIdentity, ownerTag } from "./machine.ts";
 
 /** Who holds a lock, for people. */
@@ -28,6 +30,14 @@ export interface Lock {
   release(): void;
 }
 
+const NO_FOLLOW = constants.O_NOFOLLOW ?? 0;
+/** Whoever opens a pipe waits for its writer. */
+const NO_WAITING = constants.O_NONBLOCK ?? 0;
+/** What stands in a lock is a line, whoever wrote it. */
+const MAX_RECORD_BYTES = 4096;
+const LONGEST_HOST = 255;
+/** The end of JavaScript's time. */
+const LATEST_DATE_MS = 8.64e15;
 const LOCK_EXCLUSIVE = 2;
 const LOCK_NON_BLOCKING = 4;
 const REFRESH_MS = 5 * 60_000;
@@ -37,21 +47,8 @@ type Flock = (fd: number, operation: number) => number;
 let flockFunction: Promise<Flock | null> | null = null;
 
 async function loadFlock(): Promise<Flock | null> {
-  if (process.platform === "win32") return null;
-  const { dlopen } = await import("bun:ffi");
-  const candidates =
-    process.platform === "darwin"
-      ? ["libSystem.B.dylib"]
-      : ["libc.so.6", `libc.musl-${process.arch === "arm64" ? "aarch64" : "x86_64"}.so.1`];
-  for (const name of candidates) {
-    try {
-      const library = dlopen(name, { flock: { args: ["i32", "i32"], returns: "i32" } });
-      return (fd, operation) => library.symbols.flock(fd, operation);
-    } catch {
-      // not this C library
-    }
-  }
-  return null;
+  const libc = await openLibc({ flock: { args: ["i32", "i32"], returns: "i32" } });
+  return libc && ((fd, operation) => libc.flock(fd, operation));
 }
 
 /** Takes the lock now, or says who has it (null where that cannot be read). Needs its folder to exist. */
@@ -67,7 +64,11 @@ export async function tryLock(path: string): Promise<Lock | { readonly holder: L
 
 function lockByHandle(path: string, flock: Flock): Lock | { holder: LockHolder | null } {
   for (;;) {
-    const fd = openSync(path, constants.O_RDWR | constants.O_CREAT | (constants.O_NOFOLLOW ?? 0), 0o644);
+    const fd = openSync(path, constants.O_RDWR | constants.O_CREAT | NO_FOLLOW | NO_WAITING, 0o644);
+    if (!isOurKind(fd)) {
+      closeSync(fd);
+      throw new LuciError("E_UNSAFE_PATH", `${path}: this is no lock of luci's`, { hint: "Move it away" });
+    }
     if (flock(fd, LOCK_EXCLUSIVE | LOCK_NON_BLOCKING) !== 0) {
       // Some network disks refuse flock altogether: a name that nobody living wrote for a while is free there too.
       if (isAbandoned(path)) return held(path, fd);
@@ -78,6 +79,12 @@ function lockByHandle(path: string, flock: Flock): Lock | { holder: LockHolder |
     if (isSameFile(fd, path)) return held(path, fd);
     closeSync(fd);
   }
+}
+
+/** A lock is a file of one name: writing into a second name would write into somebody's file. */
+function isOurKind(fd: number): boolean {
+  const stats = fstatSync(fd);
+  return stats.isFile() && stats.nlink <= 1;
 }
 
 function lockByCreation(path: string): Lock | { holder: LockHolder | null } {
@@ -109,19 +116,35 @@ function isSameFile(fd: number, path: string): boolean {
 }
 
 function held(path: string, fd: number): Lock {
-  const owner = ownIdentity();
-  ftruncateSync(fd, 0);
-  writeSync(fd, `${JSON.stringify({ ...owner, tag: ownerTag(owner), sinceMs: Date.now() })}\n`, 0);
+  try {
+    const owner = ownIdentity();
+    ftruncateSync(fd, 0);
+    writeSync(fd, `${JSON.stringify({ ...owner, tag: ownerTag(owner), sinceMs: Date.now() })}\n`, 0);
+  } catch (error) {
+    // Whoever tries again must not meet a lock that this very process forgot.
+    letGo(path, fd);
+    throw error;
+  }
   // A sign of life for other hosts, whose only evidence is the lock file's age.
   const refresh = setInterval(() => touch(path), REFRESH_MS);
   refresh.unref();
   return {
     release: () => {
       clearInterval(refresh);
-      if (isSameFile(fd, path)) unlinkSync(path);
-      closeSync(fd);
+      letGo(path, fd);
     },
   };
+}
+
+/** Frees the lock however the disk is: a name that stays behind is free all the same. */
+function letGo(path: string, fd: number): void {
+  try {
+    if (isSameFile(fd, path)) unlinkSync(path);
+  } catch {
+    // `cleanup` removes it
+  } finally {
+    closeSync(fd);
+  }
 }
 
 function touch(path: string): void {
@@ -135,17 +158,31 @@ function touch(path: string): void {
 
 function readRecord(path: string): Record<string, unknown> | null {
   try {
-    const record: unknown = JSON.parse(readFileSync(path, "utf8"));
+    const record: unknown = JSON.parse(readShortText(path));
     return typeof record === "object" && record !== null ? (record as Record<string, unknown>) : null;
   } catch {
     return null;
   }
 }
 
+/** The text of a plain file that is no longer than a lock is. @throws what the disk throws */
+function readShortText(path: string): string {
+  const fd = openSync(path, constants.O_RDONLY | NO_FOLLOW | NO_WAITING);
+  try {
+    const buffer = Buffer.alloc(MAX_RECORD_BYTES);
+    return fstatSync(fd).isFile()
+      ? buffer.toString("utf8", 0, readSync(fd, buffer, 0, buffer.length, 0))
+      : "";
+  } finally {
+    closeSync(fd);
+  }
+}
+
 function readHolder(path: string): LockHolder | null {
-  const record = readRecord(path);
-  if (!record) return null;
-  return { pid: Number(record["pid"]), host: String(record["host"]), sinceMs: Number(record["sinceMs"]) };
+  const { pid, host, sinceMs } = readRecord(path) ?? {};
+  if (typeof pid !== "number" || typeof host !== "string" || typeof sinceMs !== "number") return null;
+  const isDate = Number.isSafeInteger(sinceMs) && Math.abs(sinceMs) <= LATEST_DATE_MS;
+  return Number.isSafeInteger(pid) && isDate ? { pid, host: host.slice(0, LONGEST_HOST), sinceMs } : null;
 }
 
 /** Whether the process that wrote a lock file still runs; an unreadable record counts as dead. */

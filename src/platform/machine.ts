@@ -1,6 +1,6 @@
 // Who this process is and whether another one still lives. Names owners of partials and locks.
 
-import { readFileSync } from "node:fs";
+import { readFileSync, readlinkSync } from "node:fs";
 import { hostname } from "node:os";
 import { spawnSync } from "node:child_process";
 
@@ -8,13 +8,17 @@ import { spawnSync } from "node:child_process";
 export interface Owner {
   readonly pid: number;
   readonly host: string;
+  /** Where the pid counts: containers of one host number their processes each for itself. Empty for the host's own. */
+  readonly pidSpace: string;
   readonly bootId: string;
   readonly startToken: string;
 }
 
-/** Another host's process is believed alive for this long after its last sign of life. */
+/** Another host's or container's process is believed alive for this long after its last sign of life. */
 export const LEASE_MS = 30 * 60_000;
 const DIGEST_LENGTH = 6;
+/** The namespace every Linux boots with (PROC_PID_INIT_INO in linux/proc_ns.h). */
+const FIRST_PID_SPACE = "pid:[4026531836]";
 
 let bootIdentity: string | null = null;
 
@@ -34,7 +38,22 @@ function readBootId(): string {
   }
 }
 
+function linkText(path: string): string {
+  try {
+    return readlinkSync(path);
+  } catch {
+    return "";
+  }
+}
+
+function pidSpace(): string {
+  const name = linkText("/proc/self/ns/pid");
+  return name === FIRST_PID_SPACE ? "" : name;
+}
+
+/** Empty too where /proc shows the processes of another namespace: it would answer for somebody else. */
 function startTokenOf(pid: number): string {
+  if (linkText("/proc/self") !== String(process.pid)) return "";
   try {
     // Field 22 of /proc/<pid>/stat (proc(5)): start time in ticks; the name before it may hold spaces.
     const text = readFileSync(`/proc/${pid}/stat`, "utf8");
@@ -51,6 +70,7 @@ export function ownIdentity(): Owner {
   identity ??= {
     pid: process.pid,
     host: hostname(),
+    pidSpace: pidSpace(),
     bootId: bootId(),
     startToken: startTokenOf(process.pid),
   };
@@ -72,23 +92,28 @@ function shortDigest(text: string): string {
   return new Bun.CryptoHasher("sha256").update(text).digest("hex").slice(0, DIGEST_LENGTH);
 }
 
+/** Who can look a process up: those on the same host that see the same pids. */
+function neighbourhood(owner: Owner): string {
+  return shortDigest(`${owner.host}${owner.pidSpace}`);
+}
+
 /**
  * The owner as a suffix for file names: `<pid>.<nonce>`, the nonce telling host from process, so that
  * anyone can see from the name alone whether the owner still runs.
  */
 export function ownerTag(owner: Owner): string {
-  return `${owner.pid}.${shortDigest(owner.host)}${shortDigest(`${owner.bootId}/${owner.startToken}`)}`;
+  return `${owner.pid}.${neighbourhood(owner)}${shortDigest(`${owner.bootId}/${owner.startToken}`)}`;
 }
 
 /**
- * Whether the process that a tag names is still running. A tag of another host counts as alive until
+ * Whether the process that a tag names is still running. A tag of another host or container counts as alive until
  * `lastSignMs` (the file's last change) is older than the lease.
  */
 export function isTagAlive(tag: string, options: { lastSignMs: number; nowMs: number }): boolean {
   const [pidText = "", nonce = ""] = tag.split(".");
   const pid = Number(pidText);
   const own = ownIdentity();
-  if (nonce.slice(0, DIGEST_LENGTH) !== shortDigest(own.host))
+  if (nonce.slice(0, DIGEST_LENGTH) !== neighbourhood(own))
     return options.nowMs - options.lastSignMs < LEASE_MS;
   if (!isProcessAlive(pid)) return false;
   return ownerTag({ ...own, pid, startToken: startTokenOf(pid) }) === tag;

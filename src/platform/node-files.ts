@@ -1,6 +1,6 @@
 // The real disk behind `Files`.
 
-import { constants } from "node:fs";
+import { type Stats, constants } from "node:fs";
 import {
   copyFile,
   link,
@@ -28,6 +28,7 @@ const OPEN_FLAGS = {
   create: constants.O_RDWR | constants.O_CREAT | constants.O_EXCL,
 } as const;
 const NO_FOLLOW = constants.O_NOFOLLOW ?? 0;
+const NO_WAITING = constants.O_NONBLOCK ?? 0;
 const FILE_MODE = 0o644;
 /** What file systems without folder handles or hard links answer. */
 const UNSUPPORTED = new Set([
@@ -60,7 +61,8 @@ export function nodeFiles(): Files {
     syncFolder,
     clone: (from, to) =>
       guard(to, () => copyFile(from, to, constants.COPYFILE_FICLONE | constants.COPYFILE_EXCL)),
-    freeBytes,
+    freeBytes: async (path) => (await roomOf(path)).freeBytes,
+    diskBytes: async (path) => (await roomOf(path)).diskBytes,
   };
 }
 
@@ -79,12 +81,14 @@ async function happened(act: Promise<void>): Promise<boolean> {
 
 async function readText(path: string, options: { maxBytes: number }): Promise<string | null> {
   return guard(path, async () => {
-    const handle = await orNull(open(path, constants.O_RDONLY));
+    // Whoever opens a pipe waits for its writer.
+    const handle = await orNull(open(path, constants.O_RDONLY | NO_WAITING));
     if (!handle) return null;
     try {
-      const { size } = await handle.stat();
-      if (size > options.maxBytes)
-        throw new LuciError("E_IO", `${path}: it is larger than such a file can be (${size} bytes)`);
+      const stats = await handle.stat();
+      if (!stats.isFile()) throw new LuciError("E_IO", `${path}: ${whatIs(stats)} where a file is expected`);
+      if (stats.size > options.maxBytes)
+        throw new LuciError("E_IO", `${path}: it is larger than such a file can be (${stats.size} bytes)`);
       return await handle.readFile("utf8");
     } finally {
       await handle.close();
@@ -92,12 +96,16 @@ async function readText(path: string, options: { maxBytes: number }): Promise<st
   });
 }
 
+function whatIs(stats: Stats): string {
+  return `a ${stats.isDirectory() ? "folder" : stats.isFIFO() ? "pipe" : "device"} stands`;
+}
+
 async function replaceText(path: string, text: string): Promise<void> {
   const temporary = `${path}.${ownerTag(ownIdentity())}.${(temporaryCount += 1)}.tmp`;
   await guard(path, async () => {
     const handle = await open(
       temporary,
-      constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | NO_FOLLOW,
+      constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | NO_FOLLOW,
       FILE_MODE,
     );
     try {
@@ -164,11 +172,11 @@ async function syncFolder(path: string): Promise<void> {
   });
 }
 
-async function freeBytes(path: string): Promise<number> {
+async function roomOf(path: string): Promise<{ freeBytes: number; diskBytes: number }> {
   return guard(path, async () => {
     let folder = path;
     while (!(await orNull(stat(folder))) && dirname(folder) !== folder) folder = dirname(folder);
-    const { bavail, bsize } = await statfs(folder);
-    return bavail * bsize;
+    const { bavail, blocks, bsize } = await statfs(folder);
+    return { freeBytes: bavail * bsize, diskBytes: blocks * bsize };
   });
 }

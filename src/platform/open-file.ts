@@ -6,12 +6,10 @@ import { diskError } from "./disk-error.ts";
 import type { FileFacts, OpenFile } from "./files.ts";
 
 /** Runs an act on a path; what the disk throws leaves as a LuciError. */
-export async function guard<T>(path: string, act: () => Promise<T>): Promise<T> {
-  try {
-    return await act();
-  } catch (error) {
+export function guard<T>(path: string, act: () => Promise<T>): Promise<T> {
+  return act().catch((error: unknown) => {
     throw diskError(error, path);
-  }
+  });
 }
 
 /** Facts from a stat. */

@@ -75,5 +75,6 @@ function isSafePath(path: string): boolean {
 }
 
 function findRepeated(names: readonly string[]): string | null {
-  return names.find((name, index) => names.indexOf(name) !== index) ?? null;
+  const seen = new Set<string>();
+  return names.find((name) => seen.size === seen.add(name).size) ?? null;
 }

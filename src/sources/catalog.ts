@@ -4,7 +4,9 @@
 import leven from "leven";
 import * as v from "valibot";
 import { LuciError } from "../domain/errors.ts";
+import { parseJson } from "../domain/json-shape.ts";
 import type { CatalogEntry } from "../domain/results.ts";
+import { shorten } from "../domain/text.ts";
 import type { CatalogFileData, CatalogModel } from "./catalog-schema.ts";
 import { CatalogSchema } from "./catalog-schema.ts";
 import builtIn from "./catalog.json" with { type: "json" };
@@ -56,7 +58,7 @@ export function loadCatalog({ files }: { files: readonly CatalogText[] }): Catal
 function readLayer({ path, text }: CatalogText): CatalogFileData {
   let data: unknown;
   try {
-    data = JSON.parse(text);
+    data = parseJson(text);
   } catch (cause) {
     throw new LuciError("E_CONFIG", `The catalog ${path} is not JSON`, { cause });
   }
@@ -65,7 +67,7 @@ function readLayer({ path, text }: CatalogText): CatalogFileData {
   const [issue] = result.issues;
   throw new LuciError(
     "E_CONFIG",
-    `The catalog ${path} is not right at ${v.getDotPath(issue) ?? "its top"}: ${issue.message}`,
+    `The catalog ${path} is not right at ${v.getDotPath(issue) ?? "its top"}: ${shorten(issue.message)}`,
   );
 }
 

@@ -1,8 +1,12 @@
 // What a file's name says of what is in it. Names only: contents are judged where bytes are.
 
 /** Formats that run code of their author when a program loads or opens them. */
-const RUNS_CODE =
-  /\.(?:pkl|pickle|dill|joblib|pt|pt2|pth|ckpt|bin|mar|npy|npz|h5|hdf5|keras|py|pyc|pyd|ipynb|sh|bash|bat|cmd|ps1|exe|com|msi|scr|dll|so|dylib|jar|llamafile)$/i;
+const PICKLES = "pkl|pickle|pckl|pk|p|dill|cloudpickle|joblib|pt|pt2|pth|ckpt|bin|mar|nemo|t7|npy|npz";
+const OTHER_FORMATS = "h5|hdf5|keras|pb|rds|rdata|ipynb|jar|llamafile";
+const SCRIPTS =
+  "py|pyw|pyc|pyd|pyz|whl|egg|sh|bash|zsh|fish|csh|bat|cmd|ps1|psm1|vbs|wsf|hta|js|mjs|cjs|lua|rb|pl|php|tcl|scpt";
+const PROGRAMS = "exe|com|msi|scr|cpl|lnk|reg|dll|so|dylib|deb|rpm|apk|pkg|dmg|appimage|run|desktop|command";
+const RUNS_CODE = new RegExp(`\\.(?:${[PICKLES, OTHER_FORMATS, SCRIPTS, PROGRAMS].join("|")})$`, "i");
 const WEIGHTS = /\.(?:safetensors|gguf|ggml|onnx|tflite|msgpack|ot|pte|mlmodel|npz)$/i;
 /** Copies of the same weights for other frameworks. */
 const OTHER_FRAMEWORKS = /\.(?:h5|hdf5|msgpack|ot)$/i;

@@ -1,7 +1,7 @@
 // What to tell people when the hub says no: where to accept terms, when a token helps.
 
 import type { LuciError } from "../domain/errors.ts";
-import { withHint } from "./advice.ts";
+import { asksForLong, withHint } from "./advice.ts";
 
 /** A hub and who we are to it. */
 export interface HubAccess {
@@ -33,7 +33,7 @@ function adviceFor(error: LuciError, { page, hasToken }: { page: string; hasToke
         ? `Check the spelling: ${page}`
         : `Check the spelling: ${page} (if it is private, set HF_TOKEN)`;
     case "E_RATE_LIMITED":
-      return hasToken ? "Wait a few minutes and run the same command again" : null;
+      return hasToken && !asksForLong(error) ? "Wait a few minutes and run the same command again" : null;
     default:
       return null;
   }

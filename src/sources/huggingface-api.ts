@@ -9,7 +9,7 @@ import type { Http } from "../platform/http.ts";
 import { explainHub } from "./huggingface-advice.ts";
 import type { HubAccess } from "./huggingface-advice.ts";
 
-const MOST_FILES = 100_000;
+const MOST_ENTRIES = 100_000;
 const MOST_PAGES = 1_000;
 
 const CommitSchema = v.pipe(v.string(), v.regex(/^[0-9a-f]{40}$/));
@@ -80,14 +80,21 @@ export function createHubApi({ http, ...access }: HubAccess & { http: Http }): H
     },
     async files(repo, { commit, signal }) {
       const found: HubFile[] = [];
+      const asked = new Set<string>();
+      let entries = 0;
       let url: string | null = `${endpoint}/api/models/${repo}/tree/${commit}?recursive=true`;
       for (let page = 1; url !== null; page += 1) {
         const { data, headers } = await ask(url, { repo, what: repo, signal });
-        found.push(...readPage(data, repo));
-        if (found.length > MOST_FILES || page >= MOST_PAGES)
-          throw malformed(repo, `it lists more than ${MOST_FILES} files`);
+        const listed = readPage(data, repo);
+        found.push(...listed.files);
+        entries += listed.entries;
+        if (entries > MOST_ENTRIES || page >= MOST_PAGES)
+          throw malformed(repo, `it lists more than ${MOST_ENTRIES} files and folders`);
+        asked.add(url);
         url = nextPage(headers.get("link"), { url, repo });
+        if (url !== null && asked.has(url)) throw malformed(repo, "its list goes round in circles");
       }
+      refuseTwins(found, repo);
       return found;
     },
   };
@@ -97,20 +104,32 @@ function gatedError(repo: string): LuciError {
   return new LuciError("E_GATED", `${repo} is gated: its authors want its terms accepted first`);
 }
 
-function readPage(data: unknown, repo: string): HubFile[] {
+/** One path with two sizes or digests: whichever was believed, the other would be served. */
+function refuseTwins(files: readonly HubFile[], repo: string): void {
+  const seen = new Set<string>();
+  const twin = files.find(({ path }) => seen.size === seen.add(path).size);
+  if (twin !== undefined) throw malformed(repo, `it lists ${shown(twin.path)} twice`);
+}
+
+function shown(path: string): string {
+  return JSON.stringify(path.length > 120 ? `${path.slice(0, 120)}…` : path);
+}
+
+function readPage(data: unknown, repo: string): { files: HubFile[]; entries: number } {
   const entries = parse(v.array(EntrySchema), { data, what: repo });
-  return entries.flatMap((entry) => {
+  const files = entries.flatMap((entry) => {
     if (entry.type !== "file") return [];
     const sizeBytes = v.safeParse(SizeSchema, entry.lfs ? entry.lfs.size : entry.size);
-    if (!sizeBytes.success) throw malformed(repo, `the size of ${entry.path} is no number of bytes`);
+    if (!sizeBytes.success) throw malformed(repo, `the size of ${shown(entry.path)} is no number of bytes`);
     return [{ path: entry.path, sizeBytes: sizeBytes.output, digest: readDigest(entry, repo) }];
   });
+  return { files, entries: entries.length };
 }
 
 function readDigest(entry: v.InferOutput<typeof EntrySchema>, repo: string): Digest {
   const hex = entry.lfs ? entry.lfs.oid : entry.oid;
   const isDigest = entry.lfs ? /^[0-9a-f]{64}$/ : /^[0-9a-f]{40}$/;
-  if (!isDigest.test(hex)) throw malformed(repo, `the digest of ${entry.path} is none`);
+  if (!isDigest.test(hex)) throw malformed(repo, `the digest of ${shown(entry.path)} is none`);
   return { algorithm: entry.lfs ? "sha256" : "git-sha1", hex };
 }
 

@@ -5,10 +5,10 @@ import type { Located, Origin, Plan, Validator } from "../domain/plan.ts";
 import type { UrlRef } from "../domain/ref.ts";
 import { formatRef } from "../domain/ref.ts";
 import { redactUrl, withoutSecrets } from "../domain/safe-url.ts";
-import type { Answer } from "../platform/http-answer.ts";
+import { type Answer, isWebPage } from "../platform/http-answer.ts";
 import type { Hop } from "../platform/http-redirect.ts";
 import type { Http } from "../platform/http.ts";
-import { withHint } from "./advice.ts";
+import { asksForLong, withHint } from "./advice.ts";
 import { isGguf, runsCode } from "./file-kinds.ts";
 import type { Source } from "./source.ts";
 import { nameOfAnswer } from "./url-name.ts";
@@ -86,8 +86,7 @@ function chooseDigest(ref: UrlRef, given: string | null): string | null {
 }
 
 function refuseWebPage({ headers, url }: Answer, path: string): void {
-  const isPage = /^\s*(?:text\/html|application\/xhtml\+xml)\b/i.test(headers.get("content-type") ?? "");
-  if (!isPage || /\.x?html?$/i.test(path)) return;
+  if (!isWebPage(headers, path)) return;
   throw new LuciError("E_MALFORMED", `${redactUrl(url)} is a web page, not a model: is a login needed?`, {
     hint: isGguf(path)
       ? "Use the address of the file itself, the one a browser's download uses"
@@ -127,7 +126,9 @@ function explainUrl(error: LuciError): LuciError {
     case "E_NOT_FOUND":
       return withHint(error, "Check the address");
     case "E_RATE_LIMITED":
-      return withHint(error, "Wait a few minutes and run the same command again");
+      return asksForLong(error)
+        ? error
+        : withHint(error, "Wait a few minutes and run the same command again");
     default:
       return error;
   }

@@ -4,10 +4,11 @@ import { join, relative, sep } from "node:path";
 import type { Finding, FindingKind } from "../domain/finding.ts";
 import { toLuciError } from "../domain/errors.ts";
 import type { Range } from "../domain/range.ts";
-import type { FileFacts } from "../platform/files.ts";
+import { type FileFacts, describeKind } from "../platform/files.ts";
 import { PIECE_BYTES } from "../platform/hash.ts";
 import { PRIVATE_NAME } from "./layout.ts";
 import { type Manifest, type ManifestFile, installedPath, looksUntouched, pathsOf } from "./manifest.ts";
+import { describeObstacle, findObstacle } from "./own-folders.ts";
 import type { Store } from "./store.ts";
 import { type WholeHash, hashWholeFile } from "./whole-hash.ts";
 
@@ -37,6 +38,8 @@ export async function auditFile(
   });
   try {
     const path = installedPath(store, file);
+    const obstacle = await findObstacle(store, path);
+    if (obstacle) return finding("unreadable", describeObstacle(obstacle));
     const facts = await store.files.facts(path);
     const verdict = judgeFacts(file, facts);
     if (verdict) return finding(verdict.kind, verdict.detail, cutPieces(file, facts));
@@ -68,7 +71,8 @@ function judgeFacts(
   facts: FileFacts | null,
 ): { kind: FindingKind; detail: string } | null {
   if (!facts) return { kind: "missing", detail: "" };
-  if (facts.kind !== "file") return { kind: "unreadable", detail: `a ${facts.kind} stands in its place` };
+  if (facts.kind !== "file")
+    return { kind: "unreadable", detail: `${describeKind(facts.kind)} stands in its place` };
   if (facts.sizeBytes === file.sizeBytes) return null;
   return { kind: "size", detail: `it has ${facts.sizeBytes} bytes instead of ${file.sizeBytes}` };
 }

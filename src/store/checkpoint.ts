@@ -1,11 +1,15 @@
 // Making an unfinished file durable: first its data, then the journal that claims it. Never the other way round.
 
 import { LuciError, toLuciError } from "../domain/errors.ts";
-import type { OpenFile } from "../platform/files.ts";
+import { type Range, subtractRange } from "../domain/range.ts";
+import type { FileFacts, OpenFile } from "../platform/files.ts";
 import { type JournalParts, formatJournal, makeJournal } from "./journal.ts";
 import { journalPath } from "./layout.ts";
 import type { Claim } from "./partial-claim.ts";
 import type { Store } from "./store.ts";
+
+/** What a full disk gets back for the journal's sake. */
+const ROOM_BYTES = 1024 * 1024;
 
 /**
  * Writes one checkpoint of a claimed file.
@@ -17,8 +21,12 @@ export async function writeCheckpoint(
   parts: Omit<JournalParts, "facts">,
 ): Promise<void> {
   await claim.file.datasync();
+  claim.hasJournal = true;
   await assertOwned(store, claim, parts.label);
-  const journal = makeJournal({ ...parts, facts: await claim.file.facts() });
+  const facts = await claim.file.facts();
+  if (facts.sizeBytes < (parts.durable.at(-1)?.endBytes ?? 0))
+    throw new LuciError("E_IO", `${claim.path}: the disk kept less than was written to it`);
+  const journal = makeJournal({ ...parts, facts });
   await store.files.replaceText(journalPath(store.layout, parts.key), formatJournal(journal));
 }
 
@@ -28,6 +36,14 @@ async function assertOwned(store: Store, claim: Claim, label: string): Promise<v
   throw new LuciError("E_LOCKED", `${label}: another process took this download over`);
 }
 
+/** Removes the journal of a file that needs none any more. Small files mostly never had one. */
+export async function removeJournal(
+  store: Store,
+  { claim, key }: { claim: Claim; key: string },
+): Promise<void> {
+  if (claim.hasJournal) await store.files.remove(journalPath(store.layout, key));
+}
+
 /** Makes a claimed file empty, and nothing may claim otherwise: the journal goes first, durably. */
 export async function emptyClaim(store: Store, claim: Claim, key: string): Promise<void> {
   if (await store.files.remove(journalPath(store.layout, key)))
@@ -35,11 +51,36 @@ export async function emptyClaim(store: Store, claim: Claim, key: string): Promi
   await claim.file.truncate(0);
 }
 
+/** Gives back the last bytes of a file, and answers what is left of it. */
+export async function cutEnd(file: OpenFile, written: readonly Range[]): Promise<Range[]> {
+  const { startBytes, endBytes } = written.at(-1) ?? { startBytes: 0, endBytes: 0 };
+  const cutBytes = Math.max(startBytes, endBytes - ROOM_BYTES);
+  await file.truncate(cutBytes);
+  return subtractRange([...written], { startBytes: cutBytes, endBytes });
+}
+
+/**
+ * Makes a whole file durable, and answers its facts. What lies behind its last byte was never hashed, and is no
+ * part of it.
+ */
+export async function syncWhole(file: OpenFile, wholeBytes: number | null): Promise<FileFacts> {
+  const facts = await file.facts();
+  const isLonger = wholeBytes !== null && facts.sizeBytes > wholeBytes;
+  if (isLonger) await file.truncate(wholeBytes);
+  await file.sync();
+  return isLonger ? file.facts() : facts;
+}
+
+/** A file that remembers that a sync failed. */
+export interface ClaimedFile extends OpenFile {
+  hasLostSync(): boolean;
+}
+
 /**
  * The same file, whose failed sync stays failed: the system drops pages it could not write, so that a
  * second sync would succeed without them.
  */
-export function keepSyncFailures(file: OpenFile): OpenFile {
+export function keepSyncFailures(file: OpenFile): ClaimedFile {
   let failure: LuciError | null = null;
   const held = async (sync: () => Promise<void>): Promise<void> => {
     if (failure) throw failure;
@@ -48,5 +89,10 @@ export function keepSyncFailures(file: OpenFile): OpenFile {
       throw failure;
     });
   };
-  return { ...file, datasync: () => held(() => file.datasync()), sync: () => held(() => file.sync()) };
+  return {
+    ...file,
+    datasync: () => held(() => file.datasync()),
+    sync: () => held(() => file.sync()),
+    hasLostSync: () => failure !== null,
+  };
 }

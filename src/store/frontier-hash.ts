@@ -73,6 +73,8 @@ export class FrontierHash {
   #digests: Digests | null = null;
   #failure: LuciError | null = null;
   #foundBad = false;
+  /** Whole pieces the worker knows of; infinite for the whole file, -1 for nothing. */
+  #told = -1;
   #wake: () => void = () => undefined;
 
   constructor(options: FrontierHashOptions) {
@@ -104,7 +106,11 @@ export class FrontierHash {
     const whole = sizeBytes !== null && frontierBytes >= sizeBytes;
     if (this.#job) this.#goNativeIfOutrun(frontierBytes, whole);
     else this.#begin({ frontierBytes, elapsedMs: this.#options.now() - this.#startedMs, whole });
-    this.#job?.advance(frontierBytes, sizeBytes);
+    // The worker reads whole pieces: until there is another one, it has no use for a message.
+    const told = whole ? Number.POSITIVE_INFINITY : Math.floor(frontierBytes / PIECE_BYTES);
+    if (!this.#job || told === this.#told) return;
+    this.#told = told;
+    this.#job.advance(frontierBytes, sizeBytes);
   }
 
   #begin(seen: { frontierBytes: number; elapsedMs: number; whole: boolean }): void {
@@ -156,6 +162,7 @@ export class FrontierHash {
     this.#onWasm = false;
     this.#checkpoint = null;
     this.#hashedBytes = 0;
+    this.#told = -1;
     this.#job?.goNative();
   }
 
@@ -173,6 +180,7 @@ export class FrontierHash {
   #noteBad(piece: number): void {
     this.#pieces[piece] = null;
     this.#foundBad = true;
+    this.#told = -1;
     this.#job?.forget(piece);
     this.#options.onBadPiece(piece);
     this.#wake();

@@ -1,8 +1,8 @@
-// The header of a GGUF file, read by the hub's own parser, and whether its tensors lie inside the file.
+// Whether a GGUF file's header is true: whether its tensors lie inside the file.
 
-import type { GGUFParseOutput } from "@huggingface/gguf";
 import { LuciError } from "../domain/errors.ts";
-import type { OpenFile } from "../platform/files.ts";
+import type { Readable } from "../platform/files.ts";
+import { GgufFault, type TensorEntry, readGgufHeader } from "./gguf-header.ts";
 
 /** ggml type number → [weights per block, bytes per block] (ggml-common.h and ggml.c of llama.cpp). */
 const BLOCKS: Readonly<Record<number, readonly [number, number]>> = {
@@ -41,45 +41,23 @@ const BLOCKS: Readonly<Record<number, readonly [number, number]>> = {
 };
 
 /** @throws E_MALFORMED when the header is cut or lies: absurd counts, tensors outside the file */
-export async function checkGguf(file: OpenFile, options: { name: string; sizeBytes: number }): Promise<void> {
+export async function checkGguf(file: Readable, options: { name: string; sizeBytes: number }): Promise<void> {
+  const { name, sizeBytes } = options;
   const fail = (reason: string): never => {
-    throw new LuciError("E_MALFORMED", `${options.name}: not a sound GGUF file: ${reason}`);
+    throw new LuciError("E_MALFORMED", `${name}: not a sound GGUF file: ${reason}`);
   };
-  const header = await readHeader(file, options.sizeBytes).catch((error: unknown) => {
-    if (error instanceof LuciError) throw error;
-    return fail(error instanceof Error ? error.message.slice(0, 200) : "its header cannot be read");
+  const header = await readGgufHeader(file, { sizeBytes, endOf }).catch((error: unknown) => {
+    if (error instanceof GgufFault) return fail(error.message);
+    throw error;
   });
-  const dataStart = header.tensorDataOffset;
-  if (dataStart > BigInt(options.sizeBytes)) fail("its header is longer than the file");
-  for (const tensor of header.tensorInfos) {
-    const [weights, blockBytes] = BLOCKS[tensor.dtype] ?? [256, 1];
-    const count = tensor.shape.reduce((product, dimension) => product * dimension, 1n);
-    const endBytes = dataStart + tensor.offset + (count * BigInt(blockBytes)) / BigInt(weights);
-    if (endBytes > BigInt(options.sizeBytes))
-      fail(`tensor ${tensor.name.slice(0, 80)} ends outside the file`);
-  }
+  const { dataBytes, last } = header;
+  if (dataBytes > BigInt(sizeBytes) && last !== null) fail("its header is longer than the file");
+  if (last !== null && dataBytes + last.endBytes > BigInt(sizeBytes))
+    fail(`tensor ${last.name.slice(0, 80)} ends outside the file`);
 }
 
-/** The parser asks for ranges of an address; they are answered from the file. */
-async function readHeader(file: OpenFile, sizeBytes: number): Promise<GGUFParseOutput> {
-  const { gguf } = await import("@huggingface/gguf");
-  type Answer = NonNullable<NonNullable<Parameters<typeof gguf>[1]>["fetch"]>;
-  const answer = async (
-    _address: unknown,
-    init?: { headers?: Record<string, string> },
-  ): Promise<Response> => {
-    const match = /^bytes=(\d+)-(\d+)$/.exec(init?.headers?.["Range"] ?? "");
-    const startBytes = Number(match?.[1] ?? 0);
-    if (startBytes >= sizeBytes) throw new Error("its header runs past the end of the file");
-    const buffer = new Uint8Array(Math.min(Number(match?.[2] ?? 0) + 1, sizeBytes) - startBytes);
-    await file.read(buffer, startBytes);
-    const lastByte = startBytes + buffer.length - 1;
-    return new Response(buffer, {
-      headers: { "content-range": `bytes ${startBytes}-${lastByte}/${sizeBytes}` },
-    });
-  };
-  return gguf("https://file.invalid/model.gguf", {
-    fetch: answer as unknown as Answer,
-    computeParametersCount: true,
-  });
+/** Where a tensor ends; of an unknown format only that it cannot take less than this. */
+function endOf({ type, weights, offsetBytes }: TensorEntry): bigint {
+  const [blockWeights, blockBytes] = BLOCKS[type] ?? [256, 1];
+  return offsetBytes + (weights * BigInt(blockBytes)) / BigInt(blockWeights);
 }

@@ -2,7 +2,8 @@
 // (github.com/huggingface/safetensors, "Format").
 
 import { LuciError } from "../domain/errors.ts";
-import type { OpenFile } from "../platform/files.ts";
+import { parseJson } from "../domain/json-shape.ts";
+import type { Readable } from "../platform/files.ts";
 
 const LENGTH_BYTES = 8;
 /** Headers of the largest known models are a few MB. */
@@ -10,7 +11,7 @@ const MAX_HEADER_BYTES = 32 * 1024 * 1024;
 
 /** @throws E_MALFORMED when the header is cut, is no JSON or points outside the file */
 export async function checkSafetensors(
-  file: OpenFile,
+  file: Readable,
   options: { name: string; sizeBytes: number },
 ): Promise<void> {
   const fail = (reason: string): never => {
@@ -30,7 +31,7 @@ export async function checkSafetensors(
 
 function parse(text: string): unknown {
   try {
-    return JSON.parse(text);
+    return parseJson(text);
   } catch {
     return null;
   }
@@ -39,15 +40,26 @@ function parse(text: string): unknown {
 function lastByte(header: unknown, fail: (reason: string) => never): number {
   if (typeof header !== "object" || header === null || Array.isArray(header))
     return fail("its header is no JSON object");
-  let endBytes = 0;
+  const spans: [start: number, end: number][] = [];
   for (const [name, entry] of Object.entries(header)) {
     if (name === "__metadata__") continue;
     const offsets: unknown = (entry as { data_offsets?: unknown } | null)?.data_offsets;
-    if (!Array.isArray(offsets) || !offsets.every((offset) => Number.isSafeInteger(offset)))
+    if (
+      !Array.isArray(offsets) ||
+      offsets.length !== 2 ||
+      !offsets.every((offset) => Number.isSafeInteger(offset))
+    )
       fail("a tensor has no offsets");
     const [start, end] = offsets as [number, number];
     if (start < 0 || end < start) fail("a tensor's offsets run backwards");
-    endBytes = Math.max(endBytes, end);
+    spans.push([start, end]);
+  }
+  // The format wants every byte of the data to belong to one tensor: neither holes nor bytes with two owners.
+  let endBytes = 0;
+  for (const [start, end] of spans.toSorted(([one], [other]) => one - other)) {
+    if (start !== endBytes)
+      fail(start < endBytes ? "two tensors overlap" : "there is a hole between its tensors");
+    endBytes = end;
   }
   return endBytes;
 }

@@ -9,13 +9,15 @@ import {
   number,
   object,
   pipe,
-  integer,
+  maxLength,
   minValue,
+  safeInteger,
   safeParse,
   string,
   tuple,
   type InferOutput,
 } from "valibot";
+import { parseJson } from "../domain/json-shape.ts";
 import { type Range, addRange, containsRange, frontierBytes, subtractRange } from "../domain/range.ts";
 import type { FileFacts } from "../platform/files.ts";
 import { PIECE_BYTES } from "../platform/hash.ts";
@@ -24,7 +26,9 @@ import type { HashCheckpoint } from "./frontier-hash.ts";
 import { journalPath } from "./layout.ts";
 import type { Store } from "./store.ts";
 
-const bytes = pipe(number(), integer(), minValue(0));
+const bytes = pipe(number(), safeInteger(), minValue(0));
+/** Far more than connections and damaged pieces make; each later write costs as much as there are. */
+const MOST_RANGES = 10_000;
 const journalSchema = object({
   format: literal(1),
   key: string(),
@@ -32,7 +36,7 @@ const journalSchema = object({
   label: string(),
   sizeBytes: nullable(bytes),
   etag: nullable(string()),
-  ranges: array(tuple([bytes, bytes])),
+  ranges: pipe(array(tuple([bytes, bytes])), maxLength(MOST_RANGES)),
   /** XXH3-64 per piece, null where not yet known. */
   pieces: array(nullable(string())),
   /** hash-wasm's SHA-256 state after `hashedBytes`, base64. */
@@ -61,8 +65,16 @@ export function parseJournal(text: string, key: string): Journal | null {
   const match = /^\{"check":"([0-9a-f]{64})","journal":(.*)\}\n$/s.exec(text);
   const body = match?.[2];
   if (body === undefined || checksum(body) !== match?.[1]) return null;
-  const parsed = safeParse(journalSchema, JSON.parse(body));
+  const parsed = safeParse(journalSchema, tryParse(body));
   return parsed.success && parsed.output.key === key ? parsed.output : null;
+}
+
+function tryParse(text: string): unknown {
+  try {
+    return parseJson(text);
+  } catch {
+    return null;
+  }
 }
 
 /** The journal that belongs to a key, or null if there is no sound one. */
@@ -105,6 +117,12 @@ export function makeJournal(parts: JournalParts): Journal {
 
 function seenFacts({ inode, sizeBytes, modifiedNs }: FileFacts): Omit<Journal["seen"], "bootId"> {
   return { inode, sizeBytes, modifiedNs };
+}
+
+/** What is left of ranges when a piece is dropped. */
+export function withoutPiece(written: Range[], piece: number): Range[] {
+  const startBytes = piece * PIECE_BYTES;
+  return subtractRange(written, { startBytes, endBytes: startBytes + PIECE_BYTES });
 }
 
 function holdsPiece(durable: readonly Range[], piece: number, sizeBytes: number | null): boolean {

@@ -8,6 +8,7 @@ import { isTagAlive, ownIdentity, ownerTag } from "../platform/machine.ts";
 import { readJournal } from "./journal.ts";
 import { journalPath, lockPath, parsePartialName, partialFileName } from "./layout.ts";
 import type { Leftover } from "./leftover.ts";
+import { changeRecords } from "./records-lock.ts";
 import { findTombstones, finishRemoval } from "./removal.ts";
 import type { Store } from "./store.ts";
 
@@ -127,7 +128,7 @@ async function findLocks(store: Store, nowMs: number): Promise<Leftover[]> {
 /** Deletes one leftover, unless a running luci has taken it meanwhile. Answers whether it is gone. */
 export async function deleteLeftover(store: Store, item: Leftover): Promise<boolean> {
   if (item.kind === "lock") return deleteLock(item.path);
-  if (item.isRemoval) return finishRemoval(store, item.path);
+  if (item.isRemoval) return changeRecords(store, {}, () => finishRemoval(store, item.path));
   if (item.key === null) return store.files.remove(item.path);
   if (store.claimed.has(item.key)) return false;
   await store.files.makeFolder(store.layout.locksFolder);

@@ -1,54 +1,56 @@
 // Manifests: one record per installed model, written last of all. A model is installed when its manifest says so.
 
 import { join } from "node:path";
-import {
-  array,
-  literal,
-  nullable,
-  number,
-  object,
-  picklist,
-  safeParse,
-  string,
-  variant,
-  type InferOutput,
-} from "valibot";
+import * as v from "valibot";
 import { LuciError } from "../domain/errors.ts";
-import { checkRemotePath } from "../domain/safe-path.ts";
+import { parseJson } from "../domain/json-shape.ts";
+import { isRepoName } from "../domain/ref-hub.ts";
+import { checkNoCollisions, checkRemotePath } from "../domain/safe-path.ts";
 import type { FileFacts } from "../platform/files.ts";
 import { manifestFileName } from "./layout.ts";
 import type { Store } from "./store.ts";
 
-const fileSchema = object({
+const BytesSchema = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
+const PathSchema = v.pipe(
+  v.string(),
+  v.rawTransform(({ dataset }) => checkRemotePath(dataset.value)),
+);
+
+const FileSchema = v.object({
   /** Relative to the models folder, with forward slashes. */
-  path: string(),
-  sizeBytes: number(),
-  sha256: string(),
+  path: PathSchema,
+  sizeBytes: BytesSchema,
+  sha256: v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/)),
   /** The published git blob hash, where that is what the file was checked against. */
-  gitSha1: nullable(string()),
-  authority: picklist(["catalog", "hub", "user", "none"]),
-  modifiedNs: string(),
+  gitSha1: v.nullable(v.pipe(v.string(), v.regex(/^[0-9a-f]{40}$/))),
+  authority: v.picklist(["catalog", "hub", "user", "none"]),
+  modifiedNs: v.string(),
   /** XXH3-64 of each 8 MiB piece: says which pieces are damaged. */
-  pieces: array(string()),
-  origin: variant("kind", [
-    object({ kind: literal("huggingface"), repo: string(), revision: string(), path: string() }),
-    object({ kind: literal("url"), url: string() }),
+  pieces: v.array(v.string()),
+  origin: v.variant("kind", [
+    v.object({
+      kind: v.literal("huggingface"),
+      repo: v.pipe(v.string(), v.check(isRepoName)),
+      revision: v.string(),
+      path: PathSchema,
+    }),
+    v.object({ kind: v.literal("url"), url: v.pipe(v.string(), v.url()) }),
   ]),
 });
 
-const manifestSchema = object({
-  format: literal(1),
-  name: string(),
-  ref: string(),
-  source: picklist(["huggingface", "url"]),
-  revision: nullable(string()),
-  folder: nullable(string()),
-  installedAt: string(),
-  files: array(fileSchema),
+const ManifestSchema = v.object({
+  format: v.literal(1),
+  name: v.string(),
+  ref: v.string(),
+  source: v.picklist(["huggingface", "url"]),
+  revision: v.nullable(v.string()),
+  folder: v.nullable(PathSchema),
+  installedAt: v.string(),
+  files: v.pipe(v.array(FileSchema), v.minLength(1)),
 });
 
-export type ManifestFile = InferOutput<typeof fileSchema>;
-export type Manifest = InferOutput<typeof manifestSchema>;
+export type ManifestFile = v.InferOutput<typeof FileSchema>;
+export type Manifest = v.InferOutput<typeof ManifestSchema>;
 
 /** All records of a models folder, and those that could not be read. */
 export interface Records {
@@ -57,7 +59,8 @@ export interface Records {
   readonly unreadable: readonly { readonly path: string; readonly reason: string }[];
 }
 
-const MAX_MANIFEST_BYTES = 64 * 1024 * 1024;
+/** A record of 100,000 files. */
+const MAX_MANIFEST_BYTES = 48 * 1024 * 1024;
 
 /** Reads every manifest. Never throws for a bad record: it is listed instead. */
 export async function readRecords(store: Store): Promise<Records> {
@@ -69,7 +72,13 @@ export async function readRecords(store: Store): Promise<Records> {
     const path = join(layout.manifestsFolder, name);
     try {
       const manifest = parseManifest((await files.readText(path, { maxBytes: MAX_MANIFEST_BYTES })) ?? "");
-      manifests.push(manifest);
+      // By a model's name its record is found again, replaced and removed: under another one it is nobody's.
+      if (manifestFileName(manifest.name) === name) manifests.push(manifest);
+      else
+        unreadable.push({
+          path,
+          reason: `it is named like another model's record, not like ${manifest.name}'s`,
+        });
     } catch (error) {
       unreadable.push({
         path,
@@ -80,14 +89,15 @@ export async function readRecords(store: Store): Promise<Records> {
   return { manifests, unreadable };
 }
 
-/** The record in a text. @throws when it is none */
+/**
+ * The record in a text. A models folder may come from anywhere, and its records name what will be read, fetched
+ * and removed: each value is checked as if it came from a network.
+ * @throws LuciError E_UNSAFE_PATH naming the path, another error when it is no record
+ */
 export function parseManifest(text: string): Manifest {
-  const parsed = safeParse(manifestSchema, JSON.parse(text));
-  if (!parsed.success) throw new Error(parsed.issues[0].message);
-  // A models folder may come from anywhere: its records name what will be read, and removed.
-  for (const file of parsed.output.files) checkRemotePath(file.path);
-  if (parsed.output.folder !== null) checkRemotePath(parsed.output.folder);
-  return parsed.output;
+  const manifest = v.parse(ManifestSchema, parseJson(text));
+  checkNoCollisions(manifest.files.map((file) => file.path));
+  return manifest;
 }
 
 /** Writes a model's record: the moment it becomes installed. */

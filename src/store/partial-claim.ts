@@ -1,20 +1,23 @@
 // Taking an unfinished file into possession: by rename, so that two processes can never both write it,
 // even where flock lies. What a dead process left is taken over; what a living one owns is not touched.
 
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { LuciError } from "../domain/errors.ts";
 import { isTagAlive, ownIdentity, ownerTag } from "../platform/machine.ts";
-import { type OpenFile } from "../platform/files.ts";
-import { keepSyncFailures } from "./checkpoint.ts";
-import { parsePartialName, partialFileName } from "./layout.ts";
+import { errnoOf } from "../platform/disk-error.ts";
+import { type OpenFile, describeKind } from "../platform/files.ts";
+import { type ClaimedFile, keepSyncFailures } from "./checkpoint.ts";
+import { journalPath, parsePartialName, partialFileName } from "./layout.ts";
 import type { Store } from "./store.ts";
 
 /** A data file that is ours: nobody else may write it. */
 export interface Claim {
   readonly path: string;
-  readonly file: OpenFile;
+  readonly file: ClaimedFile;
   /** Whether it was made just now, empty. */
   readonly fresh: boolean;
+  /** Whether a journal lies there, of whatever worth. */
+  hasJournal: boolean;
 }
 
 /** Takes the key's data file, or makes an empty one. @throws E_LOCKED while somebody, here or elsewhere, owns it */
@@ -32,30 +35,50 @@ export async function claimPartial(store: Store, key: string): Promise<Claim> {
 
 async function claim(store: Store, key: string): Promise<Claim> {
   const folder = store.layout.partialsFolder;
-  await store.files.makeFolder(folder);
   const own = join(folder, partialFileName({ key, tag: ownerTag(ownIdentity()) }));
-  const names = await candidates(store, key);
+  const { names, hasJournal } = await findLeft(store, key);
   for (const [index, name] of names.entries()) {
     if (!(await store.files.rename(join(folder, name), own))) continue;
     const file = keepSyncFailures(await store.files.open(own, "update"));
     if (await isOnlyName(file)) {
       // The one journal speaks of one of them: what else dead processes left of this file is in nobody's way.
-      for (const other of names.slice(index + 1)) await store.files.remove(join(folder, other));
-      return { path: own, file, fresh: false };
+      const others = names.slice(index + 1).map((other) => join(folder, other));
+      await removeAll(store, others).catch((error: unknown) => closeFor(file, error));
+      return { path: own, file, fresh: false, hasJournal };
     }
     // A publish that died between link and unlink: these bytes are an installed file now, leave them alone.
     await file.close();
     await store.files.remove(own);
   }
-  const file = keepSyncFailures(await store.files.open(own, "create"));
+  const file = keepSyncFailures(await createOwn(store, own));
   await assertAlone(store, { key, own, file });
-  return { path: own, file, fresh: true };
+  return { path: own, file, fresh: true, hasJournal };
+}
+
+/** Makes the folder only where it is missing: most files find it there. */
+async function createOwn(store: Store, own: string): Promise<OpenFile> {
+  try {
+    return await store.files.open(own, "create");
+  } catch (error) {
+    if (!(error instanceof LuciError) || errnoOf(error.cause) !== "ENOENT") throw error;
+    await store.files.makeFolder(store.layout.partialsFolder);
+    return await store.files.open(own, "create");
+  }
+}
+
+async function removeAll({ files }: Store, paths: readonly string[]): Promise<void> {
+  for (const path of paths) await files.remove(path);
+}
+
+async function closeFor(file: OpenFile, error: unknown): Promise<never> {
+  await file.close().catch(() => undefined);
+  throw error;
 }
 
 /** Two that begin at the same moment find nothing to rename and each make their own: whoever sees the other yields. */
 async function assertAlone(store: Store, made: { key: string; own: string; file: OpenFile }): Promise<void> {
   try {
-    await candidates(store, made.key);
+    await findLeft(store, made.key);
   } catch (error) {
     await made.file.close();
     await store.files.remove(made.own);
@@ -64,19 +87,21 @@ async function assertAlone(store: Store, made: { key: string; own: string; file:
 }
 
 async function isOnlyName(file: OpenFile): Promise<boolean> {
-  try {
-    return (await file.facts()).links === 1;
-  } catch (error) {
-    await file.close();
-    throw error;
-  }
+  const facts = await file.facts().catch((error: unknown) => closeFor(file, error));
+  return facts.links === 1;
 }
 
-async function candidates(store: Store, key: string): Promise<string[]> {
+/** Data files of a key that nobody else owns, and whether it has a journal. @throws E_LOCKED while somebody does */
+async function findLeft(store: Store, key: string): Promise<{ names: string[]; hasJournal: boolean }> {
+  const journalName = basename(journalPath(store.layout, key));
   const names: string[] = [];
+  let hasJournal = false;
   for (const name of await store.files.list(store.layout.partialsFolder)) {
+    if (name === journalName) hasJournal = true;
+    if (!name.startsWith(key)) continue;
     const parsed = parsePartialName(name);
     if (parsed?.key !== key) continue;
+    await assertPlainFile(store, join(store.layout.partialsFolder, name));
     if (parsed.tag !== null && (await isOwned(store, { name, tag: parsed.tag }))) {
       throw new LuciError(
         "E_LOCKED",
@@ -86,12 +111,26 @@ async function candidates(store: Store, key: string): Promise<string[]> {
     names.push(name);
   }
   // What was put at rest in order comes first.
-  return names.toSorted((a, b) => a.length - b.length);
+  return { names: names.toSorted((a, b) => a.length - b.length), hasJournal };
+}
+
+/** @throws E_UNSAFE_PATH for what luci cannot have put there */
+async function assertPlainFile(store: Store, path: string): Promise<void> {
+  const facts = await store.files.facts(path);
+  if (facts === null || facts.kind === "file") return;
+  throw new LuciError(
+    "E_UNSAFE_PATH",
+    `${path}: ${describeKind(facts.kind)} stands where luci keeps an unfinished file`,
+    {
+      hint: "Move it away",
+    },
+  );
 }
 
 async function isOwned(store: Store, owned: { name: string; tag: string }): Promise<boolean> {
+  if (owned.tag === ownerTag(ownIdentity())) return false;
   const facts = await store.files.facts(join(store.layout.partialsFolder, owned.name));
-  if (!facts || owned.tag === ownerTag(ownIdentity())) return false;
+  if (!facts) return false;
   return isTagAlive(owned.tag, { lastSignMs: facts.modifiedMs, nowMs: Date.now() });
 }
 

@@ -2,29 +2,21 @@
 // Invariant: the journal claims only what fdatasync returned for; the final name appears only through `seal`.
 
 import { LuciError, toLuciError } from "../domain/errors.ts";
-import type { Partial } from "../domain/partial.ts";
+import type { Partial, Verdict } from "../domain/partial.ts";
 import type { Validator } from "../domain/plan.ts";
-import {
-  type Range,
-  addRange,
-  frontierBytes,
-  missingRanges,
-  subtractRange,
-  totalSize,
-} from "../domain/range.ts";
-import { PIECE_BYTES } from "../platform/hash.ts";
-import { emptyClaim, writeCheckpoint } from "./checkpoint.ts";
+import type { Range } from "../domain/range.ts";
+import { addRange, frontierBytes, missingRanges, totalSize } from "../domain/range.ts";
+import type { FileFacts } from "../platform/files.ts";
+import type { ReadBack } from "../platform/hash-inline.ts";
+import { cutEnd, emptyClaim, removeJournal, syncWhole, writeCheckpoint } from "./checkpoint.ts";
 import { Checkpointer } from "./checkpointer.ts";
 import { type Digests, FrontierHash } from "./frontier-hash.ts";
-import { type Believed, believeJournal, readJournal } from "./journal.ts";
-import { journalPath } from "./layout.ts";
+import { type Believed, believeJournal, readJournal, withoutPiece } from "./journal.ts";
 import { type Claim, unclaimPartial } from "./partial-claim.ts";
 import type { PartialOptions } from "./partial-options.ts";
+import { ReadBackKeeper } from "./read-back.ts";
 import type { Store } from "./store.ts";
 import { compareVersion } from "./version.ts";
-
-/** What a full disk gets back for the journal's sake. */
-const ROOM_BYTES = 1024 * 1024;
 
 export class StorePartial implements Partial {
   readonly #store: Store;
@@ -35,6 +27,7 @@ export class StorePartial implements Partial {
   #written: Range[] = [];
   #keptBytes = 0;
   #hash: FrontierHash | null = null;
+  readonly #readBack = new ReadBackKeeper();
   readonly #checkpointer = new Checkpointer(() => this.#saveJournal());
 
   constructor(store: Store, options: PartialOptions & { key: string; claim: Claim }) {
@@ -55,14 +48,26 @@ export class StorePartial implements Partial {
     return this.#hash?.hashedBytes ?? 0;
   }
 
+  get etag(): string | null {
+    return this.#options.file.digest === null && this.#written.length > 0 ? this.#etag : null;
+  }
+
   /** Bytes the next run will find: those the journal claims. */
   get keptBytes(): number {
     return this.#keptBytes;
   }
 
+  /** Whether a sync failed: what no journal claims is lost. */
+  readonly hasLostSync = (): boolean => this.#options.claim.file.hasLostSync();
+
   /** Where the data lies, for people. */
   get path(): string {
     return this.#options.claim.path;
+  }
+
+  /** The data as it lies on the disk: of a small file, as it was read back to be hashed. */
+  get data(): ReadBack {
+    return this.#readBack.last ?? this.#options.claim.file;
   }
 
   get pieces(): readonly (string | null)[] {
@@ -72,13 +77,14 @@ export class StorePartial implements Partial {
   /** Believes the journal as far as it proves itself, and starts the hash. */
   async load(): Promise<void> {
     const { claim, fresh } = this.#options;
+    if (claim.fresh && !claim.hasJournal) return this.#startHash();
     const hasDigest = this.#options.file.digest !== null;
     const journal = fresh || claim.fresh ? null : await readJournal(this.#store, this.#options.key);
     const facts = await claim.file.facts();
     const believed = journal && believeJournal(journal, { facts, sizeBytes: this.#sizeBytes, hasDigest });
     if (!journal || !believed) {
       await emptyClaim(this.#store, claim, this.#options.key);
-      return this.#startHash({ checkpoint: null, expected: [] });
+      return this.#startHash();
     }
     this.#written = believed.written;
     this.#keptBytes = this.doneBytes;
@@ -100,7 +106,7 @@ export class StorePartial implements Partial {
     this.#advanceHash();
   }
 
-  pin(validator: Validator): "same" | "other" {
+  pin(validator: Validator): Verdict {
     const known = {
       hasBytes: this.#written.length > 0,
       sizeBytes: this.#sizeBytes,
@@ -108,7 +114,7 @@ export class StorePartial implements Partial {
       asked: this.#asked,
     };
     const verdict = compareVersion(this.#options.file, known, validator);
-    if (verdict === "other") return verdict;
+    if (verdict !== "same") return verdict;
     // The first answer decides the version; those that follow only have to agree.
     if (!this.#asked) this.#etag = validator.etag;
     this.#asked = true;
@@ -128,7 +134,7 @@ export class StorePartial implements Partial {
     this.#asked = false;
     await emptyClaim(this.#store, this.#options.claim, this.#options.key);
     this.#keptBytes = 0;
-    this.#startHash({ checkpoint: null, expected: [] });
+    this.#startHash();
   }
 
   end(sizeBytes: number): void {
@@ -151,10 +157,10 @@ export class StorePartial implements Partial {
     return digests;
   }
 
-  /** Makes the data durable for good; the journal no longer matters after this. */
-  async sync(): Promise<void> {
+  /** Makes the data durable for good, and answers its facts; the journal no longer matters after this. */
+  async sync(): Promise<FileFacts> {
     await this.#checkpointer.stop();
-    await this.#options.claim.file.sync();
+    return syncWhole(this.#options.claim.file, this.#sizeBytes);
   }
 
   /** Lets go with everything kept for the next run. */
@@ -175,7 +181,7 @@ export class StorePartial implements Partial {
   async finishPublished(): Promise<void> {
     await this.#letGo(async () => {
       await this.#close();
-      await this.#store.files.remove(journalPath(this.#store.layout, this.#options.key));
+      await removeJournal(this.#store, this.#options);
     });
   }
 
@@ -183,7 +189,7 @@ export class StorePartial implements Partial {
   async discard(): Promise<void> {
     await this.#letGo(async () => {
       await this.#close();
-      await this.#store.files.remove(journalPath(this.#store.layout, this.#options.key));
+      await removeJournal(this.#store, this.#options);
       await this.#store.files.remove(this.#options.claim.path);
     });
   }
@@ -197,11 +203,10 @@ export class StorePartial implements Partial {
     }
   }
 
-  #startHash({ checkpoint, expected }: Pick<Believed, "checkpoint" | "expected">): void {
+  #startHash(known: Pick<Believed, "checkpoint" | "expected"> = { checkpoint: null, expected: [] }): void {
     this.#hash = new FrontierHash({
-      checkpoint,
-      expected,
-      pool: this.#store.hashes,
+      ...known,
+      pool: this.#readBack.hashes(this.#store, this.#sizeBytes),
       path: this.#options.claim.path,
       choice: this.#store.hasher,
       sizeBytes: this.#sizeBytes,
@@ -218,8 +223,7 @@ export class StorePartial implements Partial {
   }
 
   #dropPiece(piece: number): void {
-    const startBytes = piece * PIECE_BYTES;
-    this.#written = subtractRange(this.#written, { startBytes, endBytes: startBytes + PIECE_BYTES });
+    this.#written = withoutPiece(this.#written, piece);
   }
 
   /** Called once at a time. What is written meanwhile is not claimed. */
@@ -240,11 +244,8 @@ export class StorePartial implements Partial {
 
   /** A full disk has no room for the journal either: the last bytes make way for it, or all would be lost. */
   async #makeRoom(reason: unknown): Promise<void> {
-    const last = this.#written.at(-1);
-    if (!last || toLuciError(reason).code !== "E_NO_SPACE") throw reason;
-    const startBytes = Math.max(last.startBytes, last.endBytes - ROOM_BYTES);
-    this.#written = subtractRange(this.#written, { startBytes, endBytes: last.endBytes });
-    await this.#options.claim.file.truncate(startBytes);
+    if (this.#written.length === 0 || toLuciError(reason).code !== "E_NO_SPACE") throw reason;
+    this.#written = await cutEnd(this.#options.claim.file, this.#written);
     await this.#checkpointer.all();
   }
 

@@ -4,8 +4,10 @@ import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { LuciError } from "../domain/errors.ts";
 import type { Plan, PlanFile } from "../domain/plan.ts";
+import { foldPath } from "../domain/safe-path.ts";
 import { PRIVATE_NAME } from "./layout.ts";
 import type { Manifest, ManifestFile } from "./manifest.ts";
+import { assertReachable } from "./own-folders.ts";
 import type { Store } from "./store.ts";
 
 /** A plan's file with its place: `path` is relative to the models folder, with forward slashes. */
@@ -26,11 +28,11 @@ export interface PlacedPlan {
 export function placePlan(plan: Plan, manifests: readonly Manifest[]): PlacedPlan {
   const others = manifests.filter((manifest) => manifest.name !== plan.name);
   const taken = new Map(
-    others.flatMap((manifest) => manifest.files.map((file) => [file.path.toLowerCase(), file] as const)),
+    others.flatMap((manifest) => manifest.files.map((file) => [foldPath(file.path), file] as const)),
   );
   const plain = place(plan, "");
   const clashes = plain.placements.some(({ file, path }) => {
-    const holder = taken.get(path.toLowerCase());
+    const holder = taken.get(foldPath(path));
     return holder !== undefined && !isSameContent(file, holder);
   });
   return clashes ? place(plan, `@${markOf(plan)}`) : plain;
@@ -69,22 +71,23 @@ export function isSameContent(file: PlanFile, installed: ManifestFile): boolean 
   return JSON.stringify(file.origin) === JSON.stringify(installed.origin);
 }
 
-/** Makes the folders above a place, refusing links: a link could lead out of the models folder. */
+/**
+ * Makes the folders above a place, refusing links: a link could lead out of the models folder. Once for all
+ * files of a folder.
+ */
 export async function makePlace(store: Store, path: string): Promise<void> {
   const parents = path.split("/").slice(0, -1);
-  for (let depth = 1; depth <= parents.length; depth += 1) {
-    const folder = join(store.layout.modelsFolder, ...parents.slice(0, depth));
-    const facts = await store.files.facts(folder);
-    if (facts === null) break;
-    if (facts.kind !== "folder") {
-      throw new LuciError(
-        "E_UNSAFE_PATH",
-        `${folder}: a ${facts.kind} stands where a model's folder should be`,
-        {
-          hint: "Move it away, or choose another models folder with --dir",
-        },
-      );
-    }
-  }
+  const folder = parents.join("/");
+  const known = store.places.get(folder) ?? makeParents(store, path);
+  store.places.set(folder, known);
+  await known.catch((error: unknown) => {
+    store.places.delete(folder);
+    throw error;
+  });
+}
+
+async function makeParents(store: Store, path: string): Promise<void> {
+  const parents = path.split("/").slice(0, -1);
+  await assertReachable(store, join(store.layout.modelsFolder, ...path.split("/")));
   await store.files.makeFolder(join(store.layout.modelsFolder, ...parents));
 }

@@ -13,6 +13,7 @@ import {
   parseManifest,
   readRecords,
 } from "./manifest.ts";
+import { assertReachable } from "./own-folders.ts";
 import type { Store } from "./store.ts";
 
 const TOMBSTONE = ".removing";
@@ -58,10 +59,13 @@ export function planRemoval(store: Store, records: Records, doomed: readonly Man
 
 /**
  * Executes a plan once: records aside, files away, empty folders away, records away.
- * @throws LuciError where the disk refuses; if that was the first file, everything is as before
+ * @throws LuciError where the disk refuses; if that was the first file, everything is as before. E_UNSAFE_PATH,
+ * before anything is touched, when a link stands in the place of a folder
  */
 export async function executeRemoval(store: Store, plan: RemovalPlan): Promise<number> {
   const { files, layout } = store;
+  for (const folder of new Set(plan.files.map(({ path }) => dirname(path))))
+    await assertReachable(store, join(folder, "any"));
   const records = plan.manifests.map((manifest) => manifestPath(store, manifest.name));
   for (const record of records) await files.rename(record, `${record}${TOMBSTONE}`);
   await files.syncFolder(layout.manifestsFolder);
@@ -87,6 +91,7 @@ function withHint(thrown: unknown, hint: string): LuciError {
 
 /** Removes folders that became empty, up to the models folder. */
 export async function removeEmptyParents(store: Store, path: string): Promise<void> {
+  store.places.clear();
   for (
     let folder = dirname(path);
     folder.startsWith(`${store.layout.modelsFolder}${sep}`);
@@ -136,13 +141,15 @@ export async function findTombstones(store: Store, nowMs: number): Promise<Lefto
 
 /**
  * Deletes what a killed removal left, unless a model that was installed meanwhile needs it.
- * @throws E_DAMAGED while any record is unreadable
+ * @throws E_DAMAGED while any record is unreadable; E_UNSAFE_PATH when a link leads there
  */
 export async function finishRemoval(store: Store, path: string): Promise<boolean> {
   const records = await readRecords(store);
   assertRecordsReadable(records);
   const needed = [...pathsOf(records.manifests)].map((file) => installedPath(store, { path: file }));
-  return !needed.includes(path) && store.files.remove(path);
+  if (needed.includes(path)) return false;
+  await assertReachable(store, path);
+  return store.files.remove(path);
 }
 
 async function readTombstone({ files }: Store, path: string): Promise<Manifest | null> {

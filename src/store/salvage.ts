@@ -10,12 +10,15 @@ import { type ManifestFile, installedPath } from "./manifest.ts";
 import { unclaimPartial } from "./partial-claim.ts";
 import type { Store } from "./store.ts";
 
+interface Damaged {
+  readonly record: ManifestFile;
+  readonly badPieces: readonly Range[];
+  /** For people: "model · file". */
+  readonly label: string;
+}
+
 /** Makes the partial, unless an earlier repair left one. Call it under the file's lock. */
-export async function salvageFile(
-  store: Store,
-  key: string,
-  damaged: { record: ManifestFile; badPieces: readonly Range[]; label: string },
-): Promise<void> {
+export async function salvageFile(store: Store, key: string, damaged: Damaged): Promise<void> {
   const { files, layout } = store;
   // A repair that was killed leaves its data under its own name.
   const names = await files.list(layout.partialsFolder);
@@ -24,15 +27,31 @@ export async function salvageFile(
   await files.makeFolder(layout.partialsFolder);
   const copy = join(layout.partialsFolder, partialFileName({ key, tag: ownerTag(ownIdentity()) }));
   await files.remove(copy);
-  await files.clone(installedPath(store, record), copy);
+  try {
+    await files.clone(installedPath(store, record), copy);
+    await claimSound(store, copy, { ...damaged, key });
+  } catch (error) {
+    // Where the disk is full, half a copy would keep the room that everybody waits for.
+    await files.remove(copy).catch(() => false);
+    throw error;
+  }
+  await unclaimPartial(store, { path: copy, key });
+}
+
+/** Writes the journal of a copy: what an audit found sound is durable. */
+async function claimSound(
+  { files, layout }: Store,
+  copy: string,
+  { key, record, badPieces, label }: Damaged & { key: string },
+): Promise<void> {
   const file = await files.open(copy, "update");
   try {
     await file.datasync();
     const facts = await file.facts();
-    const durable = damaged.badPieces.reduce<Range[]>(subtractRange, missingRanges([], record.sizeBytes));
+    const durable = badPieces.reduce<Range[]>(subtractRange, missingRanges([], record.sizeBytes));
     const journal = makeJournal({
       key,
-      label: damaged.label,
+      label,
       sizeBytes: record.sizeBytes,
       etag: null,
       durable,
@@ -44,5 +63,4 @@ export async function salvageFile(
   } finally {
     await file.close();
   }
-  await unclaimPartial(store, { path: copy, key });
 }

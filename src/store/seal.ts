@@ -11,6 +11,8 @@ import { type Placement, makePlace } from "./place.ts";
 import type { Store } from "./store.ts";
 import { hashWholeFile } from "./whole-hash.ts";
 
+const MOST_TRIES = 3;
+
 export interface SealOptions {
   readonly placement: Placement;
   /** A file that stands at the final name is replaced: it is damaged, or the user said so. */
@@ -35,28 +37,50 @@ export async function sealPartial(
   const digests = await partial.digests(signal);
   assertDigest(placement.file, digests);
   const sizeBytes = partial.sizeBytes ?? 0;
-  await inspectFile(store.files, partial.path, {
+  await inspectFile(partial.data, {
     name: placement.file.path,
     sizeBytes,
     allowUnsafe: options.allowUnsafe,
   });
   signal.throwIfAborted();
-  await partial.sync();
+  // Another name changes nothing of these.
+  const { modifiedNs } = await partial.sync();
   const finalPath = installedPath(store, placement);
-  await makePlace(store, placement.path);
-  const moved = options.replace
-    ? await store.files.rename(partial.path, finalPath)
-    : await store.files.renameToFree(partial.path, finalPath);
-  if (!moved) return adoptTwin(store, partial, { ...options, digests, sizeBytes });
-  if (options.syncName) await store.files.syncFolder(dirname(finalPath));
-  const facts = await store.files.facts(finalPath);
+  if (!(await moveInto(store, partial, { ...options, finalPath })))
+    return adoptTwin(store, partial, { ...options, digests, sizeBytes });
+  // A `luci remove` beside us may have taken it away again, its folder too.
+  if (options.syncName && (await store.files.facts(finalPath)))
+    await store.files.syncFolder(dirname(finalPath));
   await partial.finishPublished();
   return {
     ...recordOf(placement, digests),
     sizeBytes,
-    modifiedNs: facts?.modifiedNs ?? "",
+    modifiedNs,
     pieces: partial.pieces.map((mark) => mark ?? ""),
   };
+}
+
+/**
+ * Gives the data its final name; false when something stands there. A `luci remove` beside us may take away what
+ * stood there, or the folder that we just made.
+ */
+async function moveInto(
+  store: Store,
+  partial: StorePartial,
+  { placement, replace, finalPath }: SealOptions & { finalPath: string },
+): Promise<boolean> {
+  for (let tries = 1; ; tries += 1) {
+    await makePlace(store, placement.path);
+    try {
+      const moved = replace
+        ? await store.files.rename(partial.path, finalPath)
+        : await store.files.renameToFree(partial.path, finalPath);
+      if (moved || tries === MOST_TRIES || (await store.files.facts(finalPath))) return moved;
+    } catch (error) {
+      if (tries === MOST_TRIES || (await store.files.facts(dirname(finalPath)))) throw error;
+    }
+    store.places.clear();
+  }
 }
 
 /** Another process was faster: if its file is what ours is, that is what was wanted. @throws E_DAMAGED if it is not */

@@ -12,6 +12,8 @@ export interface Store {
   readonly hasher: HasherChoice;
   /** Keys whose partials this very process is writing. */
   readonly claimed: Set<string>;
+  /** Folders for models that were looked at and made already, by path. */
+  readonly places: Map<string, Promise<void>>;
 }
 
 /** Opens a models folder without touching it: nothing is made before something is written. */
@@ -22,5 +24,6 @@ export function openStore(options: { files: Files; modelsFolder: string; hasher:
     hashes: createHashPool(),
     hasher: options.hasher,
     claimed: new Set(),
+    places: new Map(),
   };
 }

@@ -1,6 +1,7 @@
 // Do the bytes we have and the bytes a server offers belong to one version of the file? Pure.
 
 import { LuciError } from "../domain/errors.ts";
+import type { Verdict } from "../domain/partial.ts";
 import type { PlanFile, Validator } from "../domain/plan.ts";
 
 /** What is known of the version the partial's bytes belong to. */
@@ -13,11 +14,11 @@ export interface KnownVersion {
 }
 
 /**
- * Holds what a server says against what was asked for and what is there. "other" means that the
- * bytes written so far cannot be continued.
+ * Holds what a server says against what was asked for and what is there. "other" and "unprovable" mean that
+ * the bytes written so far cannot be continued: they belong to another version, or nothing tells.
  * @throws LuciError E_CHANGED, E_SIZE when the server offers something else than the plan pinned
  */
-export function compareVersion(file: PlanFile, known: KnownVersion, offered: Validator): "same" | "other" {
+export function compareVersion(file: PlanFile, known: KnownVersion, offered: Validator): Verdict {
   const sha256 = file.digest?.algorithm === "sha256" ? file.digest.hex : null;
   if (sha256 !== null && offered.sha256 !== null && offered.sha256 !== sha256) {
     const names = `${offered.sha256.slice(0, 12)}… instead of ${sha256.slice(0, 12)}…`;
@@ -33,6 +34,7 @@ export function compareVersion(file: PlanFile, known: KnownVersion, offered: Val
   // A published digest decides at the end, whatever servers say of their copies.
   if (file.digest !== null || (!known.hasBytes && !known.asked)) return "same";
   if (sizeBytes !== null && offered.sizeBytes !== null && offered.sizeBytes !== sizeBytes) return "other";
-  if (known.asked) return offered.etag === known.etag ? "same" : "other";
-  return offered.etag !== null && offered.etag === known.etag ? "same" : "other";
+  const isTold = offered.etag !== null && known.etag !== null;
+  if (offered.etag === known.etag && (isTold || known.asked)) return "same";
+  return isTold ? "other" : "unprovable";
 }

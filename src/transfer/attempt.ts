@@ -4,7 +4,7 @@ import { LuciError } from "../domain/errors.ts";
 import type { Partial } from "../domain/partial.ts";
 import type { Located, Validator } from "../domain/plan.ts";
 import type { Range } from "../domain/range.ts";
-import type { Answer } from "../platform/http-answer.ts";
+import { type Answer, isWebPage } from "../platform/http-answer.ts";
 import { statusError } from "../platform/http-errors.ts";
 import type { Http } from "../platform/http.ts";
 import type { Limiter } from "./limiter.ts";
@@ -14,6 +14,13 @@ import { type Span, missingParts } from "./spans.ts";
 const WRITE_BYTES = 512 * 1024;
 /** On a slow link bytes are written after this long all the same, so that progress is seen and kept. */
 const SHOW_MS = 1_000;
+
+/** A server that answers with less than this, and would have to be asked so often again, is in trouble. */
+const CRUMB_BYTES = 64 * 1024;
+const MOST_CRUMBS = 16;
+
+/** Why bytes of an unknown version are not continued. */
+export const NOT_TOLD_APART = "its server gives no strong ETag to tell whether it is still the same file";
 
 export interface AttemptOptions {
   readonly http: Http;
@@ -39,9 +46,10 @@ export async function runAttempt(options: AttemptOptions): Promise<void> {
   const answer = await http.open(located.url, {
     headers: located.headers,
     signal,
-    ...(range ? { range } : {}),
+    ...(range ? { range, ifRange: options.partial.etag } : {}),
   });
   try {
+    refusePage(answer, options.file);
     if (answer.status === 206 && range) await receiveRange(answer, range, options);
     else if (answer.status === 200) await receiveWhole(answer, options);
     else if (answer.status === 416) receiveNothing(answer, options);
@@ -49,6 +57,14 @@ export async function runAttempt(options: AttemptOptions): Promise<void> {
   } finally {
     await answer.discard();
   }
+}
+
+/** A network that wants a login first answers for everybody, in the right length if it must. */
+function refusePage({ status, headers }: Answer, file: string): void {
+  if (status >= 300 || !isWebPage(headers, file)) return;
+  throw new LuciError("E_MALFORMED", `${file}: the server sent a web page instead of the file`, {
+    hint: "Does this network or the server want a login? What arrived before is kept",
+  });
 }
 
 function unexpected(answer: Answer, file: string): LuciError {
@@ -88,6 +104,13 @@ async function receiveRange(answer: Answer, range: Range, options: AttemptOption
     options,
   });
   if (receivedBytes < endBytes() - got.startBytes) throw endedEarly(options.file);
+  const restBytes = (options.span?.endBytes ?? 0) - endBytes();
+  if (receivedBytes < CRUMB_BYTES && restBytes > MOST_CRUMBS * receivedBytes) {
+    throw new LuciError(
+      "E_SERVER",
+      `${options.file}: the server sends only ${receivedBytes} bytes at a time`,
+    );
+  }
 }
 
 /** A 200 begins at byte 0 whatever was asked: written there, and only where bytes are missing. */
@@ -129,16 +152,18 @@ function accept(
   const said = options.validatorOf(answer);
   const validators = [said, { ...said, sizeBytes: sizeBytes ?? said.sizeBytes }];
   for (const validator of validators) {
-    if (options.partial.pin(validator) === "other") {
+    const verdict = options.partial.pin(validator);
+    if (verdict === "other")
       throw new LuciError("E_CHANGED", `${options.file}: it changed at its source`, { retryable: true });
-    }
+    if (verdict === "unprovable")
+      throw new LuciError("E_UNVERIFIED", `${options.file}: ${NOT_TOLD_APART}`, { retryable: true });
   }
   options.onAccepted({ ranges, answer });
 }
 
-/** Only this E_CHANGED is worth another try; a source that contradicts the plan is not. */
+/** Only these are worth another try from the start; a source that contradicts the plan is not. */
 export function isOtherVersion(error: LuciError): boolean {
-  return error.code === "E_CHANGED" && error.retryable;
+  return (error.code === "E_CHANGED" || error.code === "E_UNVERIFIED") && error.retryable;
 }
 
 function endedEarly(file: string): LuciError {
@@ -173,6 +198,7 @@ async function pour(
     flushedMs = performance.now();
     await writeMissing(partial, { startBytes: offsetBytes, chunks });
     offsetBytes += chunks.reduce((sum, chunk) => sum + chunk.length, 0);
+    for (const chunk of chunks) free(chunk);
   };
   try {
     for await (const chunk of answer.body()) {
@@ -195,6 +221,11 @@ async function pour(
     await flush();
   }
   return offsetBytes - startBytes;
+}
+
+/** Gives a written chunk's memory back now: the collector would let gigabytes pass before it looks. */
+function free({ buffer, byteLength }: Uint8Array): void {
+  if (buffer instanceof ArrayBuffer && buffer.byteLength === byteLength) buffer.transfer(0);
 }
 
 function tooMuch(file: string): LuciError {

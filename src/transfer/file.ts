@@ -11,6 +11,7 @@ import { isOtherVersion, runAttempt } from "./attempt.ts";
 import type { Seat } from "./pool.ts";
 import { watchRequest } from "./request-watch.ts";
 import { Route } from "./route.ts";
+import type { FailedAttempt } from "./straight.ts";
 import { type Span, SpanBoard } from "./spans.ts";
 import type { TransferOptions } from "./transfer-options.ts";
 
@@ -52,12 +53,16 @@ export class FileTransfer {
     );
   }
 
-  /** One connection leads; the others follow once the server has shown that it can do ranges. */
-  async run(): Promise<void> {
+  /**
+   * One connection leads; the others follow once the server has shown that it can do ranges. An attempt that
+   * failed before counts as the first.
+   */
+  async run(failed: FailedAttempt | null = null): Promise<void> {
     const { host } = new URL((await this.#options.locate()).url);
     this.#seat = this.#options.pool.join(host, () => this.#fill());
     try {
-      this.#hire();
+      if (failed) await this.#recover(failed.error, { failures: 1, located: failed.located });
+      this.#hire(failed ? 1 : 0);
       while (this.#workers.size > 0) await Promise.all(this.#workers);
     } finally {
       this.#seat.leave();
@@ -70,8 +75,8 @@ export class FileTransfer {
     return this.#partial.sizeBytes === null ? whole : this.#partial.missing();
   }
 
-  #hire(): void {
-    const worker: Promise<void> = this.#work().finally(() => this.#workers.delete(worker));
+  #hire(failures = 0): void {
+    const worker: Promise<void> = this.#work(failures).finally(() => this.#workers.delete(worker));
     this.#workers.add(worker);
   }
 
@@ -82,9 +87,9 @@ export class FileTransfer {
   }
 
   /** One connection's life: span after span, until there is none left or its place is needed elsewhere. */
-  async #work(): Promise<void> {
+  async #work(failuresBefore: number): Promise<void> {
     try {
-      for (let failures = 0; this.#mayStay();) {
+      for (let failures = failuresBefore; this.#mayStay();) {
         const span = await this.#next();
         if (span === undefined) break;
         failures = await this.#fetch(span, failures);
@@ -186,21 +191,18 @@ export class FileTransfer {
     located: Located,
     { span, giveUp, letGo }: { span: Span | null; giveUp: AbortController; letGo: LuciError },
   ): Promise<void> {
-    const { http, limiter, validatorOf } = this.#options;
     const signal = AbortSignal.any([this.#signal, giveUp.signal]);
     if (span) {
-      await limiter.take(span.endBytes - span.startBytes, signal);
+      await this.#options.limiter.take(span.endBytes - span.startBytes, signal);
       this.#board.asked(span, () => giveUp.abort(letGo));
     }
     await runAttempt({
-      http,
-      limiter,
+      ...this.#options,
       located,
       span,
       file: this.#file,
       partial: this.#partial,
       signal,
-      validatorOf,
       onAccepted: ({ ranges, answer }) => {
         if (ranges) this.#acceptedRange(answer);
         else if (!this.#acceptedWhole(span)) throw letGo;
@@ -212,7 +214,7 @@ export class FileTransfer {
 
   #arrived(span: Span | null, sizeBytes: number): void {
     if (span) this.#board.arrived(span, sizeBytes);
-    this.#route.works();
+    this.#route.works(sizeBytes);
     this.#seat?.moved(sizeBytes);
     this.#options.onBytes(sizeBytes);
   }

@@ -7,6 +7,8 @@ import type { Answer } from "../platform/http-answer.ts";
 
 /** How often a signed address may be fetched anew without progress. */
 const MAX_RELOCATIONS = 3;
+/** So many bytes from one address are progress; what trickles in buys no further addresses. */
+const PROGRESS_BYTES = 64 * 1024;
 /** What a redirect target answers when its signature has run out. */
 const EXPIRED = new Set<ErrorCode>(["E_AUTH", "E_GATED", "E_NOT_FOUND", "E_GONE"]);
 
@@ -25,6 +27,7 @@ export class Route {
   #question: Question | null = null;
   #redirects = false;
   #relocations = 0;
+  #movedBytes = 0;
 
   constructor(locate: () => Promise<Located>, signal: AbortSignal) {
     this.#locate = locate;
@@ -77,9 +80,10 @@ export class Route {
     if (this.#question) this.#end(this.#question);
   }
 
-  /** Bytes arrive: whatever failed before is over. */
-  works(): void {
-    this.#relocations = 0;
+  /** Bytes arrive: with enough of them, whatever failed before is over. */
+  works(sizeBytes: number): void {
+    this.#movedBytes += sizeBytes;
+    if (this.#movedBytes >= PROGRESS_BYTES) this.#relocations = 0;
   }
 
   /**
@@ -91,13 +95,13 @@ export class Route {
     if (!this.#directs.has(used)) return error;
     // Another connection may have noticed before.
     if (this.#direct !== used) return isRefusal ? "elsewhere" : error;
-    if (isRefusal && this.#relocations >= MAX_RELOCATIONS) {
-      return new LuciError("E_SERVER", error.message, { cause: error });
-    }
     // Whatever its trouble is, the origin may know a better place by now.
     this.#direct = null;
     if (!isRefusal) return error;
+    if (this.#relocations >= MAX_RELOCATIONS)
+      return new LuciError("E_SERVER", error.message, { cause: error });
     this.#relocations += 1;
+    this.#movedBytes = 0;
     return "elsewhere";
   }
 }

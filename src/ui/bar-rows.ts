@@ -65,18 +65,19 @@ export function barRows(state: ProgressState, { columns, rows, paint }: Picture)
 
 function fileRow(file: FileProgress, state: ProgressState): Row {
   const isPaused = state.models.get(file.model)?.job?.isPaused ?? false;
-  const { pace, waits } = isPaused ? { pace: "paused", waits: true } : paceOf(file, state.atMs);
+  const { pace, waits } = isPaused ? { pace: "paused", waits: true } : paceOf(file, state);
   return {
     name: labelOf(file, state),
     reachedBytes: file.state === "verifying" ? file.hashedBytes : file.doneBytes,
     sizeBytes: file.sizeBytes,
     pace,
-    left: file.etaMs === null || isPaused ? "" : formatRemaining(file.etaMs),
+    left: waits || file.etaMs === null ? "" : formatRemaining(file.etaMs),
     waits,
   };
 }
 
-function paceOf(file: FileProgress, atMs: number): { pace: string; waits: boolean } {
+function paceOf(file: FileProgress, { atMs, pausedFor }: ProgressState): { pace: string; waits: boolean } {
+  if (pausedFor !== null && file.state !== "verifying") return { pace: "paused", waits: true };
   if (file.state === "retrying" && file.retry !== null) {
     return { pace: `retry ${file.retry.attempt} ${moment(file.retry.untilMs - atMs)}`, waits: true };
   }
@@ -90,7 +91,7 @@ function moment(waitMs: number): string {
   return `in ${formatRemaining(waitMs > MINUTE_MS ? Math.ceil(waitMs / MINUTE_MS) * MINUTE_MS : waitMs)}`;
 }
 
-function overallRow({ overall, models }: ProgressState): Row | null {
+function overallRow({ overall, models, pausedFor }: ProgressState): Row | null {
   const files = [...models.values()].reduce((sum, model) => sum + model.files, 0);
   if (files < 2 && overall.totalModels < 2) return null;
   const several = overall.totalModels > 1;
@@ -98,9 +99,9 @@ function overallRow({ overall, models }: ProgressState): Row | null {
     name: several ? `${overall.doneModels} of ${overall.totalModels} models` : `all ${files} files`,
     reachedBytes: overall.doneBytes,
     sizeBytes: overall.totalBytes,
-    pace: overall.bytesPerSec > 0 ? formatRate(overall.bytesPerSec) : "",
-    left: overall.etaMs === null ? "" : formatRemaining(overall.etaMs),
-    waits: false,
+    pace: pausedFor !== null ? "paused" : overall.bytesPerSec > 0 ? formatRate(overall.bytesPerSec) : "",
+    left: pausedFor !== null || overall.etaMs === null ? "" : formatRemaining(overall.etaMs),
+    waits: pausedFor !== null,
   };
 }
 

@@ -56,7 +56,7 @@ export function createHuman(options: HumanOptions): Human {
   return {
     ask: asking.ask,
     emit(event) {
-      progress = reduceProgress(progress, event);
+      if (!options.quiet) progress = reduceProgress(progress, event);
       display.show(event, progress);
       if (event.type === "notice") messages[event.level === "warn" ? "warn" : "log"](noticeOf(event));
       const steered = steeringSentence(event);
@@ -115,7 +115,9 @@ function dataStyleOf({ color, stdout, columns, ascii = false }: HumanOptions): S
 }
 
 /** Errors that a result tells of. */
-function reportsIn(result: CommandResult): ErrorReport[] {
+function reportsIn(result: CommandResult): Pick<ErrorReport, "code" | "message">[] {
+  if (result.command === "doctor")
+    return result.checks.flatMap(({ code, finding }) => (code === null ? [] : [{ code, message: finding }]));
   return result.command === "install" || result.command === "verify"
     ? result.failed.map(({ error }) => error)
     : [];
@@ -125,7 +127,7 @@ function noticeOf({ model, message }: Extract<LuciEvent, { type: "notice" }>): s
   return escapeText(model === undefined ? message : `${model}: ${message}`);
 }
 
-function keyOf(report: ErrorReport): string {
+function keyOf(report: Pick<ErrorReport, "code" | "message">): string {
   return `${report.code}\0${report.message}`;
 }
 

@@ -3,7 +3,6 @@
 
 import { SYMBOLS } from "./style.ts";
 
-const GRAPHEMES = new Intl.Segmenter();
 const BREAKABLE_SPACE = / (?![kMGTP]?B\b)/;
 
 /** Cells a text takes; colour codes take none, wide characters two. */
@@ -24,7 +23,8 @@ export function padRight(text: string, width: number): string {
 export function fitMiddle(text: string, width: number): string {
   if (widthOf(text) <= width) return text;
   if (width <= 1) return SYMBOLS.cut.slice(0, Math.max(0, width));
-  const graphemes = Array.from(GRAPHEMES.segment(text), ({ segment }) => segment);
+  // Made when it is needed: it loads the tables of all scripts.
+  const graphemes = Array.from(new Intl.Segmenter().segment(text), ({ segment }) => segment);
   const head = takeCells(graphemes, Math.ceil((width - 1) / 2));
   const tail = takeCells(graphemes.toReversed(), width - 1 - widthOf(head.join("")));
   return head.join("") + SYMBOLS.cut + tail.toReversed().join("");

@@ -11,10 +11,13 @@ const REASONS: Readonly<Record<Interrupted["signal"], string>> = {
   SIGINT: "interrupted by user",
   SIGTERM: "interrupted: luci was told to stop (SIGTERM)",
   SIGHUP: "interrupted: the terminal was closed (SIGHUP)",
+  SIGPIPE: "interrupted: nobody reads its output any more",
 };
 
 /** The lines that tell of an interrupt. */
 export function renderInterrupted(event: Interrupted): string[] {
+  // Who has read enough of a `luci verify | head` needs no words about it.
+  if (event.during === "audit" && event.signal === "SIGPIPE") return [];
   const reason = REASONS[event.signal];
   if (event.during === "audit")
     return [`Verification ${reason}`, "   Nothing was changed: run it again to see the rest"];

@@ -5,6 +5,7 @@ import { formatDuration } from "../domain/size.ts";
 import { escapeText } from "../domain/text.ts";
 import { renderCleanup, renderRemove, renderUsage } from "./render-disk.ts";
 import { renderHistory, renderHistoryClear, renderUsageHistory } from "./render-history.ts";
+import { renderDoctor } from "./render-doctor.ts";
 import { renderInstall } from "./render-install.ts";
 import { renderInfo, renderList, renderPath, renderWait } from "./render-models.ts";
 import { renderVerify } from "./render-verify.ts";
@@ -54,6 +55,8 @@ export function renderResult(result: CommandResult, style: Style): Rendered {
       return renderDetach(result);
     case "version":
       return renderVersion(result);
+    case "doctor":
+      return renderDoctor(result, style);
     case "demo":
       return renderDemo(result, style);
   }

@@ -289,6 +289,7 @@ describe("the disk", () => {
     await using home = await tempHome();
     const freeBytes = await files.freeBytes(join(home.path, "not/yet/there"));
     expect(freeBytes).toBeGreaterThan(0);
+    expect(await files.diskBytes(join(home.path, "not/yet/there"))).toBeGreaterThan(freeBytes);
     expect(Math.abs(freeBytes - (await files.freeBytes(home.path)))).toBeLessThan(1e9);
   });
 });

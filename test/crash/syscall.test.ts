@@ -7,14 +7,16 @@ import { appendFile, readdir, rm, utimes } from "node:fs/promises";
 import { join } from "node:path";
 import { checkInvariants } from "../support/invariants.ts";
 import { ggufFile } from "../support/model-repos.ts";
-import { finalsBelow, filesBelow, openStage } from "../support/stage.ts";
-import type { Stage } from "../support/stage.ts";
+import { finalsBelow, filesBelow, openStage, writeCatalog } from "../support/stage.ts";
+import type { Stage, StageRun } from "../support/stage.ts";
 
 const MIB = 1024 * 1024;
 /** What changes names or makes data durable; the rest a crash cannot put in a wrong order. */
 const CALLS = ["mkdir", "pwritev", "fdatasync", "fsync", "link", "rename", "unlink", "rmdir"];
 /** strace counts per thread: beyond this no thread of these small runs comes. */
 const MOST_CALLS = 40;
+/** Of these there are many at every start, so not each is worth a death. */
+const STEP_OF: Readonly<Record<string, number>> = { openat: 20 };
 /** A process of another machine, believed alive for half an hour. */
 const OTHER_TAG = `4194305.${"0".repeat(12)}`;
 
@@ -22,18 +24,22 @@ const canTrace =
   process.platform === "linux" &&
   Bun.which("strace") !== null &&
   Bun.spawnSync(["strace", "-qq", "true"]).success;
-if (!canTrace) console.warn("strace is missing or may not trace: no death at system calls is tried");
+if (!canTrace) {
+  if (process.env["CI"])
+    throw new Error("strace is missing or may not trace: death at system calls cannot be tried");
+  console.warn("strace is missing or may not trace: no death at system calls is tried");
+}
 
 /** Dies at the n-th call of a kind. Answers whether it did; false means that there were fewer. */
 async function dieAt(
   stage: Stage,
   args: readonly string[],
-  at: { call: string; nth: number },
+  at: { call: string; nth: number; env?: StageRun["env"] },
 ): Promise<boolean> {
-  const { call, nth } = at;
+  const { call, nth, env } = at;
   const inject = `inject=${call}:signal=SIGKILL:when=${nth}`;
   const wrapper = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", `trace=${call}`, "-e", inject];
-  const run = await stage.luci(args, { wrapper });
+  const run = await stage.luci(args, { wrapper, ...(env ? { env } : {}) });
   if (run.exitCode === 137) return true;
   expect([args, at, run.exitCode, run.stderr]).toEqual([args, at, 0, run.stderr]);
   return false;
@@ -41,6 +47,7 @@ async function dieAt(
 
 interface Sweep {
   readonly args: readonly string[];
+  readonly env?: StageRun["env"];
   readonly calls: readonly string[];
   /** Before each death: the state the command finds. */
   prepare(): Promise<void>;
@@ -49,13 +56,14 @@ interface Sweep {
 }
 
 /** One death at every call of every kind; answers how many there were. */
-async function sweep(stage: Stage, { args, calls, prepare, check }: Sweep): Promise<number> {
+async function sweep(stage: Stage, { args, env, calls, prepare, check }: Sweep): Promise<number> {
   let deaths = 0;
   for (const call of calls) {
-    for (let nth = 1; nth <= MOST_CALLS; nth += 1) {
+    const step = STEP_OF[call] ?? 1;
+    for (let nth = step; nth <= MOST_CALLS * step; nth += step) {
       await prepare();
       const at = { call, nth };
-      const died = await dieAt(stage, args, at);
+      const died = await dieAt(stage, args, { ...at, env });
       if (died) deaths += 1;
       await check(at).catch((cause: unknown) => {
         throw new Error(`after death at ${call} ${nth} of \`luci ${args.join(" ")}\``, { cause });
@@ -117,6 +125,36 @@ describe.skipIf(!canTrace)("death at a system call", () => {
     expect(deaths).toBeGreaterThan(4);
   }, 120_000);
 
+  test("of an install of several models, two of one file, and of small files", async () => {
+    const files = [
+      await ggufFile("sub/one.gguf", 90_000, 5),
+      await ggufFile("two.gguf", 50_000, 6),
+      { path: "config.json", content: "{}\n" },
+    ];
+    const twin = { name: "org/twin", files: [await ggufFile("twin.gguf", 2 * MIB, 7)] };
+    await using stage = await openStage({ repos: [{ name: "org/small", files }, twin] });
+    const env = await writeCatalog(stage, [
+      { name: "alpha", repo: "org/twin", files: ["twin.gguf"] },
+      { name: "beta", repo: "org/twin", files: ["twin.gguf"] },
+    ]);
+    const args = ["install", "alpha", "hf:org/small", "beta"];
+    const deaths = await sweep(stage, {
+      args,
+      env,
+      calls: ["openat", "ftruncate", "pwrite64", "link", "rename", "unlink", "fsync"],
+      prepare: () => clear(stage),
+      check: async () => {
+        await checkInvariants(stage.models, stage.hub);
+        const run = await stage.luci(args, { env });
+        expect([run.exitCode, run.stderr]).toEqual([0, run.stderr]);
+        const { models } = await checkInvariants(stage.models, stage.hub);
+        expect(models).toEqual(["alpha", "beta", "org/small"]);
+        await expectTidy(stage);
+      },
+    });
+    expect(deaths).toBeGreaterThan(12);
+  }, 120_000);
+
   test("of a repair: the installed file is the damaged or the whole one, never less", async () => {
     const repos = [{ name: "org/one", files: [await ggufFile("one.gguf", 9 * MIB, 3)] }];
     await using stage = await openStage({ repos });
@@ -126,7 +164,7 @@ describe.skipIf(!canTrace)("death at a system call", () => {
     const damaged = sound.with(100, 255 - sound[100]!);
     const deaths = await sweep(stage, {
       args: ["verify", "--repair"],
-      calls: ["fdatasync", "fsync", "link", "rename", "unlink"],
+      calls: ["openat", "ftruncate", "mkdir", "pwritev", "fdatasync", "fsync", "link", "rename", "unlink"],
       prepare: async () => {
         await Bun.write(final, damaged);
         await utimes(final, 1, 1);
@@ -147,7 +185,7 @@ describe.skipIf(!canTrace)("death at a system call", () => {
     await using stage = await openStage({ repos: [{ name: "org/two", files }] });
     const deaths = await sweep(stage, {
       args: ["remove", "org/two"],
-      calls: ["rename", "fsync", "unlink", "rmdir"],
+      calls: ["openat", "mkdir", "rename", "fsync", "unlink", "rmdir"],
       prepare: async () => {
         await clear(stage);
         await stage.luci(["install", "hf:org/two"]);
@@ -168,7 +206,7 @@ describe.skipIf(!canTrace)("death at a system call", () => {
     await stage.luci(["install", "hf:org/one:one.gguf"]);
     const deaths = await sweep(stage, {
       args: ["cleanup", "--yes"],
-      calls: ["unlink"],
+      calls: ["openat", "mkdir", "rename", "unlink"],
       prepare: async () => {
         for (const key of ["sha256-00", "source-11"]) {
           await appendFile(join(stage.partials, `${key}.part`), "data without a journal");

@@ -11,6 +11,8 @@ import type { Stage } from "../support/stage.ts";
 
 const MIB = 1024 * 1024;
 const CHECKPOINT_BYTES = 32 * MIB;
+/** It takes a moment, not a lease: generous, for machines with other things to do. */
+const SOON_MS = 5_000;
 const SMALL = ["install", "hf:org/small:small.gguf"];
 const LARGE = ["install", "hf:org/large:large.gguf"];
 
@@ -105,7 +107,7 @@ test("a waiting run can be interrupted, and changes nothing of the other's", asy
   await checkInvariants(stage.models, stage.hub);
 });
 
-test("what a killed run made durable is taken over within a second, by name or by a run that waits", async () => {
+test("what a killed run made durable is taken over at once, by name or by a run that waits", async () => {
   stage.hub.behave({ rateBytesPerSec: 40 * MIB });
   const first = stage.start(LARGE);
   await said(first, "large.gguf: started");
@@ -119,7 +121,7 @@ test("what a killed run made durable is taken over within a second, by name or b
     ({ type }) => type === "file.started",
   ) as { resumedBytes: number; atMs: number };
   expect(started.resumedBytes).toBeGreaterThanOrEqual(CHECKPOINT_BYTES);
-  expect(started.atMs - killedAtMs).toBeLessThan(1000);
+  expect(started.atMs - killedAtMs).toBeLessThan(SOON_MS);
 
   patient.kill("SIGKILL");
   await patient.ended;
@@ -133,7 +135,7 @@ test("what a killed run made durable is taken over within a second, by name or b
   ) as { atMs: number; resumedBytes: number }[];
   expect(events.filter(({ type }) => type === "notice")).toEqual([]);
   expect(file!.resumedBytes).toBeGreaterThanOrEqual(CHECKPOINT_BYTES);
-  expect(file!.atMs - run!.atMs).toBeLessThan(1000);
+  expect(file!.atMs - run!.atMs).toBeLessThan(SOON_MS);
   expect((await checkInvariants(stage.models, stage.hub)).finals).toEqual(["large.gguf"]);
   expect(await filesBelow(stage.partials)).toEqual([]);
 });

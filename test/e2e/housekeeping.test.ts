@@ -275,7 +275,7 @@ describe("`--json` through a pipe", () => {
     );
     expect(parseEvents(out)).toHaveLength(2);
     expect(err).not.toContain("    at ");
-    expect(code.trim()).toMatch(/^(4|129)$/);
+    expect(code.trim()).toMatch(/^(4|141)$/);
   });
 
   test.each([

@@ -89,9 +89,9 @@ const REASONS: Readonly<Record<string, string>> = {
   "page-in-disguise": "not a sound GGUF file",
   "cut-header": "its header is longer than the file",
   "cut-data": "ends outside the file",
-  "tensor-count": "Tensor count",
-  "key-count": "metadata count",
-  "text-length": "String length",
+  "tensor-count": "it claims 4611686018427387904 tensors",
+  "key-count": "it claims 4611686018427387904 metadata values",
+  "text-length": "its header is longer than the file",
   "tensor-offset": "tensor output.weight ends outside the file",
   "tensor-shape": "output.weight",
 };

@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from "bun:test";
 import { existsSync } from "node:fs";
-import { open, readFile, readdir, writeFile } from "node:fs/promises";
+import { open, readFile, readdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { verify } from "../../src/app/verify.ts";
 import { LuciError } from "../../src/domain/errors.ts";
@@ -24,6 +24,11 @@ const ERRORS = {
 
 const diskWith = (hand: DiskHand): Files => faultyFiles(nodeFiles(), hand);
 const isData = (path: string): boolean => path.endsWith(".part");
+
+async function removeJournals(modelsFolder: string): Promise<void> {
+  const folder = join(modelsFolder, ".luci/v1/partials");
+  for (const name of await readdir(folder)) if (name.endsWith(".json")) await rm(join(folder, name));
+}
 const partialsOf = (rig: Rig): Promise<string[]> =>
   readdir(join(rig.models, ".luci/v1/partials")).catch(() => []);
 
@@ -123,6 +128,49 @@ describe.concurrent("a disk that breaks", () => {
     await checkInvariants(rig.models, rig.hub);
   });
 
+  test("in one sync: what it was to make durable is fetched once more, and synced again", async () => {
+    await using rig = await openRig(SMALL);
+    let syncs = 0;
+    const files = diskWith(({ name, path }) => {
+      if (name !== "sync" || !isData(path)) return;
+      syncs += 1;
+      if (syncs === 1) throw ERRORS.E_IO();
+    });
+    const run = await rig.install({ files });
+    expect([run.error, syncs, cdnBytes(rig.hub)]).toEqual([null, 2, 2 * SMALL]);
+    expect(run.result?.fetchedBytes).toBe(2 * SMALL);
+    expect(await rig.finalSha256()).toBe(rig.content.sha256);
+  });
+
+  test.each([1, 2])(
+    "in %p syncs of a checkpoint: only what came since the one before is in doubt",
+    async (times) => {
+      const sizeBytes = 72 * MIB + 13;
+      await using rig = await openRig(sizeBytes);
+      let journals = 0;
+      let failed = 0;
+      const files = diskWith(({ name, path }) => {
+        if (name === "replaceText" && path.includes("/partials/")) journals += 1;
+        if (name !== "datasync" || journals === 0 || failed >= times) return;
+        failed += 1;
+        throw ERRORS.E_IO();
+      });
+      const run = await rig.install({ files, settings: { connections: 1 } });
+      expect(failed).toBe(times);
+      await checkInvariants(rig.models, rig.hub);
+      if (times === 1) expect(run.error).toBeNull();
+      else expect(run.error).toMatchObject({ code: "E_IO", exit: 8 });
+      const again = times === 1 ? run : await rig.install();
+      expect(again.error).toBeNull();
+      const resumed = eventsOf(again, "file.started").at(-1)!.resumedBytes;
+      expect(resumed).toBeGreaterThanOrEqual(24 * MIB);
+      expect(resumed).toBeLessThan(64 * MIB);
+      // Nothing that a checkpoint had made sure of comes again.
+      expect(cdnBytes(rig.hub)).toBeLessThanOrEqual(sizeBytes + times * (sizeBytes - 24 * MIB));
+      expect(await rig.finalSha256()).toBe(rig.content.sha256);
+    },
+  );
+
   test("at the last step: the next run gives the name without fetching anything", async () => {
     await using rig = await openRig(SMALL);
     const files = diskWith(({ name }) => {
@@ -151,9 +199,14 @@ describe.concurrent("a disk that breaks", () => {
 });
 
 describe("whatever act of the disk fails", () => {
-  const WHOLE =
-    "open write sync truncate facts read list replaceText makeFolder renameToFree remove syncFolder";
-  const CUT = "open write facts readText rename datasync replaceText list";
+  /** What the run that meets the fault finds: nothing; a cut file, and a server that cuts again or does not; data without a journal. */
+  type Scene = "nothing" | "cut again" | "cut" | "unclaimed";
+  const ACTS: Record<Scene, string> = {
+    nothing: "open write sync facts list replaceText makeFolder renameToFree syncFolder",
+    "cut again": "open write facts readText rename datasync replaceText list",
+    cut: "remove renameToFree sync",
+    unclaimed: "truncate",
+  };
 
   interface Fault {
     readonly act: string;
@@ -161,8 +214,7 @@ describe("whatever act of the disk fails", () => {
     readonly at: number;
     /** Every act after it fails too, whatever its name. */
     readonly forEver: boolean;
-    /** The run continues an earlier one, and its server fails again. */
-    readonly cut: boolean;
+    readonly scene: Scene;
   }
 
   /** Installs with a disk that fails, then with a sound one. Answers whether the fault was met. */
@@ -178,9 +230,13 @@ describe("whatever act of the disk fails", () => {
       if (startBytes >= limitBytes) return new Response(null, { status: 503 });
       return new Response(Uint8Array.from(rig.content.read(startBytes, endBytes)), { status: 206, headers });
     });
-    if (fault.cut) rig.hub.behave({ intercept });
-    if (fault.cut) expect((await rig.install({ settings })).error?.code).toBe("E_SERVER");
-    limitBytes += 50 * KIB;
+    if (fault.scene !== "nothing") {
+      rig.hub.behave({ intercept });
+      expect((await rig.install({ settings })).error?.code).toBe("E_SERVER");
+    }
+    if (fault.scene === "cut again") limitBytes += 50 * KIB;
+    else rig.hub.behave({ intercept: null });
+    if (fault.scene === "unclaimed") await removeJournals(rig.models);
     let met = false;
     const files = diskWith(({ name, before }) => {
       const meets = name === fault.act && before === fault.at;
@@ -191,7 +247,7 @@ describe("whatever act of the disk fails", () => {
     const { models, finals, breaches } = await inspect(rig.models, rig.hub);
     const label = JSON.stringify(fault);
     expect(breaches, label).toEqual([]);
-    const codes = ["E_IO", "E_NO_SPACE", ...(fault.cut ? ["E_SERVER"] : [])];
+    const codes = ["E_IO", "E_NO_SPACE", ...(fault.scene === "cut again" ? ["E_SERVER"] : [])];
     if (run.error) expect(codes, `${label}: ${run.error.message}`).toContain(run.error.code);
     else expect([finals, models], label).toEqual([["m-Q4_0.gguf"], ["org/m:Q4_0"]]);
     rig.hub.behave({ intercept: null });
@@ -201,18 +257,17 @@ describe("whatever act of the disk fails", () => {
     return met;
   }
 
-  const rows = [
-    ...WHOLE.split(" ").map((act) => [act, false] as const),
-    ...CUT.split(" ").map((act) => [act, true] as const),
-  ];
+  const rows = (Object.keys(ACTS) as Scene[]).flatMap((scene) =>
+    ACTS[scene].split(" ").map((act) => [act, scene] as const),
+  );
   test.each(rows)(
-    "%s (and the server: %p): no wrong file, and the next run makes it good",
-    async (act, cut) => {
+    "%s (before: %s): no wrong file, and the next run makes it good",
+    async (act, scene) => {
       const random = prng(act.length);
       for (const forEver of [false, true]) {
         let at = 0;
         // Many acts of one name are alike: after the first few every third one or so.
-        while (await tryFault({ act, at, forEver, cut })) at += at < 6 ? 1 : random.integer(2, 5);
+        while (await tryFault({ act, at, forEver, scene })) at += at < 6 ? 1 : random.integer(2, 5);
         expect(at, "the act was never met").toBeGreaterThan(0);
       }
     },
@@ -249,12 +304,25 @@ describe.concurrent("a bit that flips in an installed file", () => {
     expect((await readFile(rig.finalPath)).equals(before)).toBe(true);
     expect(await partialsOf(rig)).toEqual([]);
     rig.hub.reset();
-    const mended = await verify(rig.context(), { names: [], quick: false, repair: true });
+    // One connection: several help each other at the end, and then bytes come twice.
+    const alone = rig.context({ settings: { connections: 1 } });
+    const mended = await verify(alone, { names: [], quick: false, repair: true });
     expect(mended.failed).toEqual([]);
     expect(mended.repaired[0]?.files[0]?.how).toBe("repaired");
     expect(cdnBytes(rig.hub)).toBe(piece.endBytes - piece.startBytes);
     expect(await rig.finalSha256()).toBe(rig.content.sha256);
     expect((await checkInvariants(rig.models, rig.hub)).journals).toBe(0);
+  });
+
+  test("and a disk too full for the copy to mend: half a copy takes no room away", async () => {
+    await using rig = await openRig(LARGE);
+    expect((await rig.install()).error).toBeNull();
+    await flip(rig, 9 * MIB);
+    const files = diskWith(({ name, before }) => (name === "clone" && before === 0 ? "late" : undefined));
+    const broken = await verify(rig.context({ files }), { names: [], quick: false, repair: true });
+    expect([broken.failed[0]?.error.code, await partialsOf(rig)]).toEqual(["E_IO", []]);
+    const mended = await verify(rig.context(), { names: [], quick: false, repair: true });
+    expect([mended.failed, await rig.finalSha256()]).toEqual([[], rig.content.sha256]);
   });
 
   test("while it is repaired from a broken source stays: the old file is not made worse", async () => {
@@ -275,7 +343,7 @@ describe.concurrent("a bit that flips in an installed file", () => {
     expect((await rig.install()).error).toBeNull();
     await flip(rig, LARGE - 1);
     rig.hub.reset();
-    expect((await rig.install()).error).toBeNull();
+    expect((await rig.install({ settings: { connections: 1 } })).error).toBeNull();
     expect(cdnBytes(rig.hub)).toBe(LARGE - 2 * PIECE_BYTES);
     expect(await rig.finalSha256()).toBe(rig.content.sha256);
   });

@@ -12,7 +12,12 @@ export interface Prng {
 
 /** A small generator (mulberry32). `LUCI_TEST_SEED` replaces the seed, to repeat a failure. */
 export function prng(defaultSeed: number): Prng {
-  const seed = Number(process.env["LUCI_TEST_SEED"] ?? defaultSeed) | 0;
+  return prngOf(Number(process.env["LUCI_TEST_SEED"] ?? defaultSeed));
+}
+
+/** The same of exactly this seed: for what is derived from another one. */
+export function prngOf(anySeed: number): Prng {
+  const seed = anySeed | 0;
   let state = seed;
   const next = (): number => {
     state = (state + 0x6d2b79f5) | 0;

@@ -129,6 +129,8 @@ function defaults({ home, hub }: { home: string; hub: Hub }): Settings {
     retries: 3,
     hasher: "auto",
     stallMs: 20_000,
+    diskWaitMs: 0,
+    caFile: null,
     catalogFiles: [],
     hubEndpoint: hub.url,
     hubToken: null,

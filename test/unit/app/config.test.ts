@@ -1,6 +1,7 @@
 // Precedence, paths and mistakes of the settings, on a disk of plain texts.
 
 import { describe, expect, test } from "bun:test";
+import { rootCertificates } from "node:tls";
 import { loadSettings, type SettingsFlags } from "../../../src/app/config.ts";
 import { LuciError } from "../../../src/domain/errors.ts";
 import type { Settings } from "../../../src/domain/settings.ts";
@@ -69,6 +70,8 @@ test("defaults, with nothing set anywhere", async () => {
     retries: 3,
     hasher: "auto",
     stallMs: 30_000,
+    diskWaitMs: 600_000,
+    caFile: null,
     catalogFiles: [],
     hubEndpoint: "https://huggingface.co",
     hubToken: null,
@@ -102,6 +105,12 @@ describe("flag over environment over config.toml over default", () => {
       { flags: { "limit-rate": "3M" }, env: { LUCI_LIMIT_RATE: "2M" } },
       'limit-rate = "1M"',
       [3_000_000, 2_000_000, 1_000_000],
+    ],
+    [
+      "diskWaitMs",
+      { flags: { "disk-wait": "0" }, env: { LUCI_DISK_WAIT: "90s" } },
+      'disk-wait = "2h"',
+      [0, 90_000, 7_200_000],
     ],
   ];
   test.each(rows)("%s", async (setting, { flags, env }, toml, want) => {
@@ -228,6 +237,13 @@ describe("mistakes name the place, the key and what is allowed", () => {
       "E_CONFIG",
       ["LUCI_STALL_SECONDS", "0.1 to 3600"],
     ],
+    [
+      "a wait without a unit",
+      { flags: { "disk-wait": "10" } },
+      "E_USAGE",
+      ["--disk-wait", "`30s`, `10m` or `2h`, or `0`"],
+    ],
+    ["a wait of weeks", { env: { LUCI_DISK_WAIT: "8d" } }, "E_CONFIG", ["LUCI_DISK_WAIT", "8d"]],
     ["flag", { flags: { jobs: "many" } }, "E_USAGE", ["--jobs", "many", "from 1 to 16"]],
     ["flag in another notation", { flags: { connections: "0x4" } }, "E_USAGE", ["--connections", "0x4"]],
     ["negative flag", { flags: { retries: "-1" } }, "E_USAGE", ["--retries", "-1", "from 0 to 100"]],
@@ -259,6 +275,45 @@ describe("mistakes name the place, the key and what is allowed", () => {
     expect(`${hub.message} ${hub.hint}`).not.toContain("hunter2");
     const token = await errorOf({ env: { HF_TOKEN: "hf_secret with spaces" } });
     expect(`${token.message} ${token.hint}`).not.toContain("hf_secret");
+  });
+});
+
+describe("the file of certificates", () => {
+  const pem = rootCertificates[0] ?? "";
+
+  test("flag over environment over config.toml, each from its own folder", async () => {
+    const files = {
+      [CONFIG]: 'ca-file = "toml.pem"',
+      "/home/ada/.luciferai/toml.pem": pem,
+      "/work/env.pem": pem,
+      "/flag.pem": pem,
+    };
+    const env = { LUCI_CA_FILE: "env.pem" };
+    const got = await Promise.all([
+      settingsOf({ flags: { "ca-file": "/flag.pem" }, env, files }),
+      settingsOf({ env, files }),
+      settingsOf({ files }),
+    ]);
+    expect(got.map(({ caFile }) => caFile)).toEqual([
+      "/flag.pem",
+      "/work/env.pem",
+      "/home/ada/.luciferai/toml.pem",
+    ]);
+  });
+
+  test.each([
+    ["is missing", {}],
+    ["is empty", { "/ca.pem": "" }],
+    ["is something else", { "/ca.pem": "hello" }],
+    ["is broken", { "/ca.pem": "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n" }],
+    ["is broken in its second part", { "/ca.pem": `${pem}\n${pem.replace("MII", "AAA")}` }],
+  ])("that %s is said before anything is fetched", async (_what, files) => {
+    const error = await errorOf({ flags: { "ca-file": "/ca.pem" }, files });
+    expect(error.code).toBe("E_CONFIG");
+    expect(error.message).toContain("/ca.pem");
+    expect((await settingsOf({ flags: { "ca-file": "/ca.pem" }, files, network: false })).caFile).toBe(
+      "/ca.pem",
+    );
   });
 });
 
@@ -308,10 +363,21 @@ describe("the hub", () => {
     expect(read).toEqual([CONFIG]);
   });
 
-  test("a token is kept back from a hub that is not encrypted, except on this machine", async () => {
-    const far = await load({ env: { HF_TOKEN: "hf_env", HF_ENDPOINT: "http://hub.example" } });
-    expect(far.settings.hubToken).toBeNull();
-    expect(far.notices.join()).toContain("not encrypted");
+  test.each(["http://hub.example", "http://10.0.0.1:8080", "http://127.evil.example", "ftp://hub.example"])(
+    "%s is refused at once: only this machine may be asked unencrypted",
+    async (url) => {
+      for (const scene of [
+        { env: { HF_ENDPOINT: url } },
+        { files: { [CONFIG]: `hf-endpoint = "${url}"` }, network: false },
+      ]) {
+        const error = await errorOf(scene);
+        expect(error.code).toBe("E_CONFIG");
+        expect(error.hint).toContain("https");
+      }
+    },
+  );
+
+  test("a token may go to a hub of this machine unencrypted", async () => {
     const near = await load({ env: { HF_TOKEN: "hf_env", HF_ENDPOINT: "http://localhost:1" } });
     expect(near.settings.hubToken).toBe("hf_env");
   });

@@ -3,7 +3,8 @@
 import { describe, expect, test } from "bun:test";
 import { RANK, rankOfAddress, rankOfHost } from "../../../src/platform/http-address.ts";
 import { parseBytes, parseContentRange } from "../../../src/platform/http-answer.ts";
-import { networkError, readRetryAfter, statusError } from "../../../src/platform/http-errors.ts";
+import { readRetryAfter, statusError } from "../../../src/platform/http-errors.ts";
+import { networkError } from "../../../src/platform/http-network-errors.ts";
 import { follow } from "../../../src/platform/http-redirect.ts";
 
 describe("ranks of addresses", () => {
@@ -138,12 +139,33 @@ describe("statuses", () => {
     [{ "retry-after": "Wed, 01 Jan 2020 00:01:00 GMT", date: "Wed, 01 Jan 2020 00:00:00 GMT" }, 60_000],
     [{ "retry-after": "Wed, 01 Jan 2020 00:01:00 GMT", date: "Wed, 01 Jan 2020 01:00:00 GMT" }, 0],
     [{ ratelimit: '"api";r=0;t=55' }, 55_000],
+    [{ "retry-after": "9".repeat(40) }, 365 * 86_400_000],
+    [
+      { "retry-after": "Wed, 01 Jan 2020 00:00:00 GMT", date: "Tue, 01 Jan 2019 00:00:00 GMT" },
+      365 * 86_400_000,
+    ],
+    [{ "retry-after": "Wed, 01 Jan 2020 00:00:00 GMT" }, 0],
+    [{ "retry-after": "Fri, 01 Jan 2100 00:00:00 GMT" }, 86_400_000],
     [{ "retry-after": "-5" }, undefined],
     [{ "retry-after": "soon" }, undefined],
     [{}, undefined],
   ])("%o asks to wait %p ms", (headers, waitMs) => {
     expect(readRetryAfter(new Headers(headers as Record<string, string>))).toBe(waitMs as number);
   });
+});
+
+test.each([
+  ["7", "wait 7 s", "Wait a few minutes"],
+  ["900", "wait 15 min", "Wait a few minutes"],
+  ["901", "wait 16 min", "again in 16 min"],
+  ["3600", "wait 60 min", "again in 60 min"],
+  ["10000", "wait 3 h", "again in 3 h"],
+  ["1000000", "wait 12 days", "again in 12 days"],
+])("a wait of %s s is named in the words of people", (seconds, said, hint) => {
+  const headers = new Headers({ "retry-after": seconds });
+  const error = statusError({ status: 429, headers, url: "https://a/" }, { what: "x" });
+  expect(error.message).toContain(said);
+  expect(error.hint).toContain(hint);
 });
 
 describe("headers", () => {
@@ -190,8 +212,8 @@ test.each([
 ] as const)("the runtime's %s is %s, in our words", (code, expected) => {
   const thrown = Object.assign(new TypeError("https://example.org/?sig=secret"), { code });
   for (const error of [
-    networkError(thrown, "example.org"),
-    networkError(new Error("x", { cause: thrown }), "example.org"),
+    networkError(thrown, { host: "example.org", proxy: null }),
+    networkError(new Error("x", { cause: thrown }), { host: "example.org", proxy: null }),
   ]) {
     expect(error.code).toBe(expected);
     expect(error.message).toContain("example.org");

@@ -4,7 +4,7 @@ import { createWatchdog } from "../../../src/platform/http-watchdog.ts";
 const { signal } = new AbortController();
 
 function watch(stallMs: number) {
-  return createWatchdog({ signal, stallMs, host: "example.org" });
+  return createWatchdog({ signal, stallMs, peer: { host: "example.org", proxy: null } });
 }
 
 /** Settles after a time, or with the watchdog's reason. */
@@ -43,7 +43,12 @@ test("after it is closed nothing is watched", async () => {
 });
 
 test("the whole exchange may have a limit", async () => {
-  const watchdog = createWatchdog({ signal, stallMs: 10_000, limitMs: 30, host: "example.org" });
+  const watchdog = createWatchdog({
+    signal,
+    stallMs: 10_000,
+    limitMs: 30,
+    peer: { host: "example.org", proxy: null },
+  });
   await expect(watchdog.wait(answerAfter(10_000, watchdog))).rejects.toMatchObject({ code: "E_STALLED" });
   watchdog.close();
 });

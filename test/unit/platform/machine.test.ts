@@ -51,8 +51,10 @@ describe("an owner on this machine", () => {
   });
 });
 
-describe("an owner on another machine", () => {
-  const tag = tagOf({ host: "elsewhere", pid: 1 });
+describe.each([
+  ["on another machine", tagOf({ host: "elsewhere", pid: 1 })],
+  ["in another container of this machine", tagOf({ pidSpace: "pid:[1]" })],
+])("an owner %s", (_, tag) => {
   test.each([
     [0, true],
     [LEASE_MS - 1, true],

@@ -278,7 +278,7 @@ describe("listings that cannot be believed", () => {
     const hub: HubOptions = {
       answer: (url) =>
         url.pathname.includes("/tree/")
-          ? new Response(body, { headers: { link: `<${url.href}>; rel="next"` } })
+          ? new Response(body, { headers: { link: `<${url.href}&more>; rel="next"` } })
           : undefined,
     };
     expect((await failure(resolve("hf:org/repo", hub))).message).toContain("more than 100000 files");

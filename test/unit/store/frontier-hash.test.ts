@@ -66,6 +66,27 @@ async function hashed(hash: FrontierHash, bytes: number): Promise<void> {
   }
 }
 
+test("the worker hears of whole pieces, of the end, and again of a piece that comes anew; of nothing else", () => {
+  const told: number[] = [];
+  let onBad: (piece: number) => void = () => undefined;
+  const job = { goNative: () => undefined, forget: () => undefined, close: () => undefined };
+  const silent: HashPool = {
+    open: (_, listener) => {
+      onBad = (piece) => listener.onBad(piece);
+      return { ...job, advance: (frontierBytes) => told.push(frontierBytes) };
+    },
+    close: () => undefined,
+  };
+  const hash = hashOf({ pool: silent });
+  for (const frontierBytes of [0, 1, PIECE_BYTES - 1, PIECE_BYTES, PIECE_BYTES + 5, SIZE, SIZE])
+    hash.advance(frontierBytes, SIZE);
+  expect(told).toEqual([0, PIECE_BYTES, SIZE]);
+  onBad(0);
+  hash.advance(0, SIZE);
+  hash.advance(SIZE, SIZE);
+  expect(told).toEqual([0, PIECE_BYTES, SIZE, 0, SIZE]);
+});
+
 describe.each(["native", "wasm"] as const)("on the %s engine", (choice) => {
   test("a whole file has its digest and its fingerprints", async () => {
     const hash = hashOf({ choice });
@@ -373,4 +394,45 @@ describe("the choice of the engine", () => {
     expect(digest).toBe(sha256(content));
     job.close();
   });
+});
+
+test("a bad piece is read again when it is there again, not when older news of the frontier arrives", async () => {
+  const other = join(home.path, "bad-piece");
+  const spoiled = Uint8Array.from(content).fill(0, 0, 9);
+  await writeFile(other, spoiled);
+  const bad: number[] = [];
+  const { promise: told, resolve: onBadTold } = Promise.withResolvers<void>();
+  const { promise: digest, resolve: onDigest } = Promise.withResolvers<string>();
+  const order: HashJobOptions = {
+    path: other,
+    engine: "native",
+    fromPiece: 0,
+    state: null,
+    expected: marks(content),
+    gitBlob: false,
+  };
+  const job = pool.open(order, {
+    onPiece: () => undefined,
+    onBad: (piece) => {
+      bad.push(piece);
+      onBadTold();
+    },
+    onDigest: ({ sha256: hex }) => onDigest(hex),
+    onFailed: (error) => onDigest(error.message),
+  });
+  // Said before anybody knew of the bad piece, and heard after it.
+  for (let times = 0; times < 5; times += 1) job.advance(SIZE, SIZE);
+  await told;
+  job.advance(SIZE, SIZE);
+  job.forget(0);
+  // A whole other job in every worker: time enough to read what should not be read.
+  const others = [1, 2, 3, 4].map(() => hashOf());
+  for (const one of others) one.advance(SIZE, SIZE);
+  for (const one of others) await one.finish(never);
+  await writeFile(other, content);
+  job.advance(SIZE, SIZE);
+  expect(await digest).toBe(sha256(content));
+  expect(bad).toEqual([0]);
+  job.close();
+  for (const one of others) one.close();
 });

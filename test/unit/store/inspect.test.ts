@@ -23,10 +23,15 @@ async function verdict(
   const path = join(room.folder, "data");
   await writeFile(path, bytes);
   const options = { name, allowUnsafe, sizeBytes: sizeBytes ?? bytes.length };
-  return await inspectFile(room.store.files, path, options).then(
-    () => "fine",
-    (error: { code?: string; message: string }) => error.code ?? error.message,
-  );
+  const file = await room.store.files.open(path, "read");
+  try {
+    return await inspectFile(file, options).then(
+      () => "fine",
+      (error: { code?: string; message: string }) => error.code ?? error.message,
+    );
+  } finally {
+    await file.close();
+  }
 }
 
 const text = (content: string) => new TextEncoder().encode(content);
@@ -104,6 +109,51 @@ describe("a GGUF file", () => {
     }
   });
 
+  test.each([0, 3, 2 ** 31, 2 ** 32 - 32])(
+    "whose data is aligned to %d bytes is refused",
+    async (alignment) => {
+      const bytes = await sound();
+      const at = Buffer.from(bytes.buffer).indexOf("general.alignment") + "general.alignment".length + 4;
+      new DataView(bytes.buffer).setUint32(at, alignment, true);
+      expect(await verdict(bytes)).toBe("E_MALFORMED");
+    },
+  );
+
+  test("of the first version or of big-endian numbers is read as such", async () => {
+    const header = (littleEndian: boolean, version: number) => {
+      const bytes = new Uint8Array(64);
+      const view = new DataView(bytes.buffer);
+      bytes.set(text("GGUF"));
+      view.setUint32(4, version, littleEndian);
+      return bytes;
+    };
+    for (const version of [1, 2, 3]) {
+      expect(await verdict(header(true, version))).toBe("fine");
+      expect(await verdict(header(false, version))).toBe("fine");
+    }
+    expect(await verdict(header(true, 4))).toBe("E_MALFORMED");
+    expect(await verdict(header(true, 0))).toBe("E_MALFORMED");
+  });
+
+  test("with lists in lists beyond reason is refused", async () => {
+    const list = (itemType: number, count: number) => {
+      const bytes = new Uint8Array(12);
+      new DataView(bytes.buffer).setUint32(0, itemType, true);
+      new DataView(bytes.buffer).setBigUint64(4, BigInt(count), true);
+      return bytes;
+    };
+    const start = joined(text("GGUF"), [3, 0, 0, 0], new Uint8Array(8), [1, 0, 0, 0, 0, 0, 0, 0]);
+    const key = joined([1, 0, 0, 0, 0, 0, 0, 0], text("k"), [9, 0, 0, 0]);
+    const deep = joined(start, key, ...Array.from({ length: 9 }, () => list(9, 1)), list(0, 0));
+    const wide = joined(start, key, list(9, 20_000), ...Array.from({ length: 20_000 }, () => list(0, 0)));
+    const fair = joined(start, key, list(9, 100), ...Array.from({ length: 100 }, () => list(0, 0)));
+    expect([await verdict(deep), await verdict(wide), await verdict(fair)]).toEqual([
+      "E_MALFORMED",
+      "E_MALFORMED",
+      "fine",
+    ]);
+  });
+
   test("with any flipped byte in its header is fine or refused, never a crash", async () => {
     const bytes = await sound();
     const random = prng(4_242);
@@ -153,6 +203,10 @@ describe("a safetensors file", () => {
     ["begins before itself", withHeader(tensor(-4, 4), 4)],
     ["points outside itself", withHeader(tensor(0, 5), 4)],
     ["holds bytes no tensor owns", withHeader(tensor(0, 3), 4)],
+    ["has three offsets", withHeader(tensor(0, 2, 4), 4)],
+    ["has a hole", withHeader('{"a":{"data_offsets":[0,1]},"b":{"data_offsets":[2,4]}}', 4)],
+    ["has two owners of a byte", withHeader('{"a":{"data_offsets":[0,3]},"b":{"data_offsets":[2,4]}}', 4)],
+    ["has a header of half a million lists", withHeader(`{"w":[${"[],".repeat(600_000)}[]]}`)],
   ])("that %s is refused", async (_, bytes) => {
     expect(await verdict(bytes, { name })).toBe("E_MALFORMED");
   });

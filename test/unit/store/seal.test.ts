@@ -56,7 +56,7 @@ describe("a seal", () => {
     const partial = await whole(room.store, file);
     acts.length = 0;
     const record = await sealPartial(room.store, partial, options(file));
-    const order = ["read part", "sync part", "renameToFree w.bin", "syncFolder org--repo", "remove json"];
+    const order = ["sync part", "renameToFree w.bin", "syncFolder org--repo"];
     expect(acts.filter((act) => order.includes(act))).toEqual(order);
     const path = join(room.folder, "org--repo/w.bin");
     expect(

@@ -47,8 +47,8 @@ describe("a file that nobody published a digest of", () => {
     ["no bytes yet", fresh, { ...nothing, etag: '"any"' }, "same"],
     ["an earlier run, the same ETag", resumed, { ...nothing, etag: '"v1"' }, "same"],
     ["an earlier run, another ETag", resumed, { ...nothing, etag: '"v2"' }, "other"],
-    ["an earlier run, no ETag now", resumed, nothing, "other"],
-    ["an earlier run without an ETag", { ...resumed, etag: null }, nothing, "other"],
+    ["an earlier run, no ETag now", resumed, nothing, "unprovable"],
+    ["an earlier run without an ETag", { ...resumed, etag: null }, nothing, "unprovable"],
     [
       "another connection answered first with another ETag",
       { ...fresh, asked: true, etag: '"v2"' },
@@ -57,7 +57,7 @@ describe("a file that nobody published a digest of", () => {
     ],
     ["this run, the same ETag", running, { ...nothing, etag: '"v1"' }, "same"],
     ["this run, another ETag", running, { ...nothing, etag: '"v2"' }, "other"],
-    ["this run, the ETag is gone", running, nothing, "other"],
+    ["this run, the ETag is gone", running, nothing, "unprovable"],
     ["this run, never an ETag", { ...running, etag: null }, nothing, "same"],
   ] as const)("%s", (_, known, offered, verdict) => {
     expect(compareVersion(plain, known, offered)).toBe(verdict);

@@ -36,6 +36,7 @@ function fakePartial(onWrite: () => void = () => undefined, { sizeBytes = SIZE, 
       written = addRange(written, { startBytes, endBytes });
       onWrite();
     },
+    etag: null,
     pin: () => "same",
     restart: async () => {
       written = [];
@@ -60,6 +61,7 @@ function fakeHttp() {
       headers,
       url,
       hops: [{ url, status: 206, headers }],
+      proxy: null,
       contentRange: { startBytes, endBytes, totalBytes: SIZE },
       contentLengthBytes: endBytes - startBytes,
       body: async function* () {
@@ -89,6 +91,7 @@ function scriptedHttp(sizeBytes: number) {
         headers,
         url,
         hops: [{ url, status: 200, headers }],
+        proxy: null,
         contentRange: whole || !range ? null : { ...range, totalBytes: sizeBytes },
         contentLengthBytes: whole ? sizeBytes : null,
         body,

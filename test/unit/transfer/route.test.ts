@@ -70,10 +70,24 @@ test("without progress an address is fetched anew three times, then its refusal 
     expect(route.judge(expired, await route.next())).toBe("elsewhere");
   }
   route.learn(redirectedTo("https://cdn.example/last"));
-  const last = await route.next();
-  expect(route.judge(expired, last)).toMatchObject({ code: "E_SERVER", retryable: true });
-  route.works();
-  expect(route.judge(expired, last)).toBe("elsewhere");
+  expect(route.judge(expired, await route.next())).toMatchObject({ code: "E_SERVER", retryable: true });
+  // The origin is asked again all the same: it may know a better place by then.
+  expect((await route.next()).url).toStartWith("https://hub.example/");
+  route.learn(redirectedTo("https://cdn.example/works"));
+  route.works(64 * 1024);
+  expect(route.judge(expired, await route.next())).toBe("elsewhere");
+});
+
+test("bytes that trickle in buy no further addresses", async () => {
+  const { route } = makeRoute();
+  for (let round = 0; round < 3; round += 1) {
+    route.learn(redirectedTo(`https://cdn.example/${round}`));
+    route.works(1);
+    expect(route.judge(expired, await route.next())).toBe("elsewhere");
+  }
+  route.learn(redirectedTo("https://cdn.example/last"));
+  route.works(1);
+  expect(route.judge(expired, await route.next())).toMatchObject({ code: "E_SERVER" });
 });
 
 test("what the origin itself refuses, and what is no refusal, is taken as it is", async () => {

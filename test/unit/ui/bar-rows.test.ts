@@ -72,6 +72,20 @@ describe("bars", () => {
     expect(rowsAt(paused, 70)).toMatch(/^mistral\S+ +━+─+ +50% +2.2 GB +paused$/);
   });
 
+  test("say when nothing is fetched, until it is again", () => {
+    const at = eventOf({ type: "run.paused", reason: "disk" }, { atMs: 10_500, seq: 9 });
+    const paused = reduceProgress(BATCH, at);
+    expect(rowsAt(paused, 60)).toBe(
+      [
+        "Llama-3…-Q4_K_M  ━───────   24%   482 MB  paused",
+        "mistral….Q4_K_M  ━━━━────   50%   2.2 GB  paused",
+        "0 of 2 models    ━━━─────   41%  2.68 GB  paused",
+      ].join("\n"),
+    );
+    const goesOn = eventOf({ type: "run.resumed", reason: "disk" }, { atMs: 10_500, seq: 10 });
+    expect(rowsAt(reduceProgress(paused, goesOn), 60)).toContain("MB/s");
+  });
+
   test("at 40 columns there is no bar", () => {
     expect(rowsAt(BATCH, 40)).toBe(
       [

@@ -1,0 +1,93 @@
+// Station six: a model's record, once all of its files are in place at the same moment.
+
+import { dirname } from "node:path";
+import { LuciError } from "../domain/errors.ts";
+import { type Manifest, installedPath, pathsOf, publishManifest, readRecords } from "../store/manifest.ts";
+import { findObstacle } from "../store/own-folders.ts";
+import { changeRecords } from "../store/records-lock.ts";
+import { removeEmptyParents } from "../store/removal.ts";
+import { Gate } from "../transfer/gate.ts";
+import { carryFile } from "./carry.ts";
+import type { CarryRun, Carried } from "./carry-run.ts";
+import type { Context } from "./context.ts";
+import type { FileNeed, ModelNeed } from "./need.ts";
+import type { JobHandle } from "./steering.ts";
+
+/** How often files are brought again that another process takes away. */
+const MOST_TRIES = 3;
+
+export interface PublishOptions {
+  readonly need: ModelNeed;
+  /** Every file of the model; what has to be brought again is replaced in it. */
+  readonly carried: Map<FileNeed, Carried>;
+  readonly job: JobHandle;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Writes a model's record. Files that a removal by another process took away meanwhile are brought again first.
+ * @throws E_LOCKED when that does not end; CarryError for a file
+ */
+export async function publishModel(run: CarryRun, options: PublishOptions): Promise<Manifest> {
+  const { need, carried, signal } = options;
+  const { store } = run.context;
+  for (let tries = 1; ; tries += 1) {
+    const manifest = manifestOf(need, carried);
+    const gone = await run.disk.patiently(signal, () =>
+      changeRecords(store, { signal }, async () => {
+        const missing = await findGone(run.context, need.files);
+        if (missing.length > 0) return missing;
+        await syncPlaces(run.context, need.files);
+        await publishManifest(store, manifest);
+        await removeReplaced(run.context, need);
+        return [];
+      }),
+    );
+    const [first] = gone;
+    if (first === undefined) return manifest;
+    if (tries === MOST_TRIES)
+      throw new LuciError("E_LOCKED", `${first.placement.path}: another luci keeps taking this file away`);
+    for (const file of gone) await carryAgain(run, file, options);
+  }
+}
+
+function manifestOf({ plan, placed, files }: ModelNeed, carried: PublishOptions["carried"]): Manifest {
+  const { name, ref, source, revision } = plan;
+  const records = files.flatMap((file) => carried.get(file)?.record ?? []);
+  const installedAt = new Date().toISOString();
+  return { format: 1, name, ref, source, revision, folder: placed.folder, installedAt, files: records };
+}
+
+async function findGone({ files: disk, store }: Context, files: readonly FileNeed[]): Promise<FileNeed[]> {
+  const gone: FileNeed[] = [];
+  for (const file of files)
+    if ((await disk.facts(installedPath(store, file.placement))) === null) gone.push(file);
+  return gone;
+}
+
+async function carryAgain(run: CarryRun, file: FileNeed, options: PublishOptions): Promise<void> {
+  const { need, carried, job, signal } = options;
+  const again = { ...file, state: "missing", record: null, damage: null } as const;
+  carried.set(
+    file,
+    await carryFile(run, again, { model: need.plan.name, job, gate: new Gate(job.gate), signal }),
+  );
+}
+
+/** The version before is nobody's any more; what cannot be removed shows up as foreign, and harms nothing. */
+async function removeReplaced({ files: disk, store }: Context, { replaced }: ModelNeed): Promise<void> {
+  if (replaced.length === 0) return;
+  const needed = pathsOf((await readRecords(store)).manifests);
+  for (const path of replaced) {
+    const absolute = installedPath(store, { path });
+    if (needed.has(path) || (await findObstacle(store, absolute))) continue;
+    await disk.remove(absolute).catch(() => false);
+    await removeEmptyParents(store, absolute);
+  }
+}
+
+/** Makes the names of all files durable, each folder once: adopted ones may never have been. */
+async function syncPlaces({ files: disk, store }: Context, files: readonly FileNeed[]): Promise<void> {
+  const folders = new Set(files.map(({ placement }) => dirname(installedPath(store, placement))));
+  await Promise.all([...folders].map((folder) => disk.syncFolder(folder)));
+}

@@ -1,0 +1,92 @@
+// Processes that cannot see each other, because each lives in a PID namespace of its own (containers that share a
+// folder): whoever cannot be looked up is believed alive, never mistaken for oneself or for dead.
+// needs: unshare (util-linux)
+
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
+import { rm, utimes } from "node:fs/promises";
+import { join } from "node:path";
+import { setTimeout as wait } from "node:timers/promises";
+import { checkInvariants } from "../support/invariants.ts";
+import { ggufFile } from "../support/model-repos.ts";
+import { parseEvents } from "../support/run-luci.ts";
+import { fileBytes, filesBelow, openStage } from "../support/stage.ts";
+import type { Stage } from "../support/stage.ts";
+
+const SMALL_BYTES = 900_000;
+const INSTALL = ["install", "hf:org/one:one.gguf"];
+const VIEWS = [
+  [
+    "with a /proc of its own",
+    ["unshare", "--user", "--map-root-user", "--pid", "--fork", "--kill-child", "--mount-proc"],
+  ],
+  ["with the /proc of its host", ["unshare", "--user", "--map-root-user", "--pid", "--fork", "--kill-child"]],
+] as const;
+const canUnshare =
+  process.platform === "linux" && VIEWS.every(([, wrapper]) => Bun.spawnSync([...wrapper, "true"]).success);
+if (!canUnshare) {
+  if (process.env["CI"]) throw new Error("PID namespaces cannot be made here: their test would be skipped");
+  console.warn("PID namespaces cannot be made here: processes of other namespaces are not tried");
+}
+
+let stage: Stage;
+beforeAll(async () => {
+  stage = await openStage({
+    repos: [{ name: "org/one", files: [await ggufFile("one.gguf", SMALL_BYTES, 1)] }],
+  });
+});
+beforeEach(async () => {
+  await rm(stage.models, { recursive: true, force: true });
+  stage.hub.behave({ rateBytesPerSec: null });
+  stage.hub.reset();
+});
+afterAll(() => stage[Symbol.asyncDispose]());
+
+async function moment(when: () => Promise<boolean> | boolean): Promise<void> {
+  const deadlineMs = Date.now() + 20_000;
+  while (!(await when())) {
+    if (Date.now() > deadlineMs) throw new Error("the moment never came");
+    await wait(5);
+  }
+}
+
+const partsOf = async (): Promise<string[]> =>
+  (await filesBelow(stage.partials)).filter((name) => name.endsWith(".part"));
+
+describe.skipIf(!canUnshare).each(VIEWS)("in PID namespaces %s", (_view, wrapper) => {
+  // Small files are written without a lock: only the claim by rename is left between the two.
+  test("two that install the same small file never write it both", async () => {
+    stage.hub.behave({ rateBytesPerSec: SMALL_BYTES / 2 });
+    const first = stage.start(INSTALL, { wrapper });
+    await moment(async () => (await partsOf()).length === 1);
+    const second = stage.start([...INSTALL, "--json"], { wrapper });
+    await moment(() => second.output().stdout.includes('"type":"notice"'));
+    expect(await partsOf()).toHaveLength(1);
+    expect([(await first.ended).exitCode, (await second.ended).exitCode]).toEqual([0, 0]);
+    const messages = parseEvents((await second.ended).stdout).filter(({ type }) => type === "notice");
+    expect(messages).toEqual([
+      expect.objectContaining({ message: expect.stringContaining("waiting: another process") }),
+    ]);
+    expect(fileBytes(stage.hub)).toBeLessThanOrEqual(SMALL_BYTES * 1.1);
+    expect((await checkInvariants(stage.models, stage.hub)).finals).toEqual(["one.gguf"]);
+  }, 30_000);
+
+  test("what a dead one left is taken over when its lease has run out, and not before", async () => {
+    stage.hub.behave({ rateBytesPerSec: SMALL_BYTES / 2 });
+    const first = stage.start(INSTALL, { wrapper });
+    await moment(async () => (await partsOf()).length === 1);
+    first.kill("SIGKILL");
+    await first.ended;
+    const [part = ""] = await partsOf();
+    const refused = await stage.luci([...INSTALL, "--no-wait"]);
+    expect([refused.exitCode, refused.stderr]).toEqual([9, expect.stringContaining("is writing this file")]);
+    expect((await stage.luci(["cleanup", "--yes"])).stderr).toContain("a running luci is writing it");
+    expect(await partsOf()).toEqual([part]);
+
+    const longAgo = Date.now() / 1000 - 31 * 60;
+    await utimes(join(stage.partials, part), longAgo, longAgo);
+    stage.hub.behave({ rateBytesPerSec: null });
+    expect((await stage.luci(INSTALL)).exitCode).toBe(0);
+    expect((await checkInvariants(stage.models, stage.hub)).finals).toEqual(["one.gguf"]);
+    expect(await partsOf()).toEqual([]);
+  }, 30_000);
+});

@@ -1,0 +1,312 @@
+// One act of the disk fails, whichever it is and however it fails, in every command that changes the disk: what is
+// installed stays right, the reason is told with its path, and a run on a sound disk makes it good.
+
+import { expect, test } from "bun:test";
+import { cp, open, readFile, readdir, rename, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { cleanup } from "../../src/app/cleanup.ts";
+import { remove } from "../../src/app/remove.ts";
+import { verify } from "../../src/app/verify.ts";
+import { LuciError } from "../../src/domain/errors.ts";
+import type { Files } from "../../src/platform/files.ts";
+import { ownIdentity, ownerTag } from "../../src/platform/machine.ts";
+import { nodeFiles } from "../../src/platform/node-files.ts";
+import { type DiskAct, type DiskFault, diskRefusal, failAct, faultyFiles } from "../support/faulty-files.ts";
+import { inspect } from "../support/invariants.ts";
+import { deadTag } from "../support/owner-tags.ts";
+import { prng } from "../support/prng.ts";
+import {
+  type Rig,
+  type RunOptions,
+  cdnBytes,
+  eventsOf,
+  modelContent,
+  onCdn,
+  openRig,
+} from "../support/rig.ts";
+
+const KIB = 1024;
+const TINY = 200 * KIB + 13;
+/** Every act meets these, but for half of the longest scenario's. */
+const ALWAYS: readonly DiskFault[] = ["EIO", "crash"];
+/** Every act meets one of these, which one is up to the seed; all of them with LUCI_TEST_SWEEP=full. */
+const BY_TURNS: readonly DiskFault[] = ["ENOSPC", "EDQUOT", "EROFS", "torn", "late"];
+const WHOLE = { connections: 1, jobs: 1, retries: 0 } as const;
+
+const gone = await deadTag();
+
+/** What went wrong, in the one form all commands share; null when nothing did. */
+type Ending = { readonly code: string; readonly message: string } | null;
+
+interface Scenario {
+  /** Leaves behind what the command finds. Runs once. */
+  prepare(rig: Rig): Promise<void>;
+  act(rig: Rig, options: RunOptions): Promise<Ending>;
+  /** On a sound disk, after the fault. */
+  recover(rig: Rig): Promise<void>;
+  /** Codes that are right for a disk's fault here. */
+  readonly codes: readonly string[];
+  readonly leastActs: number;
+}
+
+const DISK = ["E_IO", "E_NO_SPACE", "E_PERMISSION"];
+/** Where records are read first, one that cannot be read forbids everything else. */
+const RECORDS = [...DISK, "E_DAMAGED"];
+const PAIR = "hf:org/pair";
+
+async function publishPair(rig: Rig): Promise<void> {
+  const weights = { path: "sub/w.gguf", content: await modelContent(TINY + 2) };
+  const files = [weights, { path: "config.json", content: "{}\n" }];
+  rig.hub.publish({ name: "org/pair", files });
+}
+
+async function endOf(act: Promise<Ending>): Promise<Ending> {
+  try {
+    return await act;
+  } catch (error) {
+    if (error instanceof LuciError) return error;
+    throw error;
+  }
+}
+
+async function installed(rig: Rig, refs?: readonly string[]): Promise<void> {
+  rig.hub.reset();
+  const run = await rig.install({ settings: WHOLE, ...(refs ? { refs } : {}) });
+  expect(run.error).toBeNull();
+  expect(cdnBytes(rig.hub)).toBeLessThanOrEqual(TINY + 2 + 3);
+  const { finals, models, breaches } = await inspect(rig.models, rig.hub);
+  expect([breaches, models.length, finals.length]).toEqual([[], 1, refs ? 2 : 1]);
+}
+
+const installOne: Scenario = {
+  prepare: async () => undefined,
+  act: async (rig, options) => (await rig.install({ settings: WHOLE, ...options })).error,
+  recover: (rig) => installed(rig),
+  codes: DISK,
+  leastActs: 30,
+};
+
+const installPair: Scenario = {
+  prepare: publishPair,
+  act: async (rig, options) => (await rig.install({ settings: WHOLE, refs: [PAIR], ...options })).error,
+  recover: (rig) => installed(rig, [PAIR]),
+  codes: DISK,
+  leastActs: 50,
+};
+
+/** An earlier run got 120 KiB, which a journal claims. */
+const resumeOne: Scenario = {
+  prepare: async (rig) => {
+    rig.hub.behave({
+      intercept: onCdn((_request, count) =>
+        count > 0 ? new Response(null, { status: 503 }) : { cutAfterBytes: 120 * KIB },
+      ),
+    });
+    expect((await rig.install({ settings: WHOLE })).error?.code).toMatch(/E_SERVER|E_NETWORK/);
+    rig.hub.behave({ intercept: null });
+  },
+  act: async (rig, options) => {
+    const run = await rig.install({ settings: WHOLE, ...options });
+    const [started] = eventsOf(run, "file.started");
+    if (!run.error) expect(started?.resumedBytes).toBeGreaterThanOrEqual(0);
+    return run.error;
+  },
+  recover: (rig) => installed(rig),
+  codes: DISK,
+  leastActs: 30,
+};
+
+const repairOne: Scenario = {
+  prepare: async (rig) => {
+    expect((await rig.install({ settings: WHOLE })).error).toBeNull();
+    const file = await open(rig.finalPath, "r+");
+    await file.write(Uint8Array.of(1, 2, 3), 0, 3, 100_000);
+    await file.close();
+  },
+  act: async (rig, options) => {
+    const context = rig.context({ settings: WHOLE, ...options });
+    const result = await verify(context, { names: [], quick: false, repair: true });
+    return result.failed[0]?.error ?? null;
+  },
+  recover: async (rig) => {
+    rig.hub.reset();
+    const result = await verify(rig.context(), { names: [], quick: false, repair: true });
+    expect(result.failed).toEqual([]);
+    expect(cdnBytes(rig.hub)).toBeLessThanOrEqual(TINY);
+    expect(await rig.finalSha256()).toBe(rig.content.sha256);
+  },
+  codes: RECORDS,
+  leastActs: 30,
+};
+
+const removePair: Scenario = {
+  prepare: async (rig) => {
+    await publishPair(rig);
+    expect((await rig.install({ settings: WHOLE, refs: [PAIR] })).error).toBeNull();
+  },
+  act: async (rig, options) => {
+    await remove(rig.context(options), { names: ["org/pair"], dryRun: false });
+    return null;
+  },
+  recover: async (rig) => {
+    await remove(rig.context(), { names: ["org/pair"], dryRun: false }).catch((error: unknown) => {
+      expect((error as LuciError).code).toBe("E_NOT_FOUND");
+    });
+    await tidy(rig);
+    const { finals, models } = await inspect(rig.models, rig.hub);
+    expect([finals, models]).toEqual([[], []]);
+  },
+  codes: RECORDS,
+  leastActs: 10,
+};
+
+const cleanupAll: Scenario = {
+  prepare: async (rig) => {
+    expect((await rig.install({ settings: WHOLE })).error).toBeNull();
+    const folder = join(rig.models, ".luci/v1/partials");
+    for (const key of ["sha256-00", "source-11"]) await writeFile(join(folder, `${key}.part`), "nothing");
+  },
+  act: async (rig, options) => {
+    const result = await cleanup(rig.context(options), CLEAN);
+    const [failed] = result.failed;
+    return failed ? { code: "E_IO", message: `${failed.path} ${failed.reason}` } : null;
+  },
+  recover: async (rig) => {
+    await tidy(rig);
+    expect(await rig.finalSha256()).toBe(rig.content.sha256);
+  },
+  codes: RECORDS,
+  leastActs: 10,
+};
+
+const CLEAN = { dryRun: false, olderThanMs: null, confirm: async () => true } as const;
+
+async function tidy(rig: Rig): Promise<void> {
+  expect((await cleanup(rig.context(), CLEAN)).failed).toEqual([]);
+  const left = await readdir(join(rig.models, ".luci/v1/partials")).catch(() => []);
+  expect(left).toEqual([]);
+}
+
+/** Fails every act of a scenario, one at a time; answers how many there were. */
+async function sweep(
+  rig: Rig,
+  scenario: Scenario,
+  faultAt: (nth: number) => DiskFault | null,
+): Promise<number> {
+  const template = join(rig.home, "template");
+  await scenario.prepare(rig);
+  await cp(rig.models, template, { recursive: true, preserveTimestamps: true }).catch(() => undefined);
+  for (let nth = 0; ; nth += 1) {
+    const fault = faultAt(nth);
+    if (fault === null) continue;
+    await rm(rig.models, { recursive: true, force: true });
+    await cp(template, rig.models, { recursive: true, preserveTimestamps: true }).catch(() => undefined);
+    const failing = failAct(nth, fault);
+    const files: Files = faultyFiles(nodeFiles(), failing.hand);
+    const ending = await endOf(scenario.act(rig, { files }));
+    await bury(rig);
+    const label = `${fault} at act ${nth}: ${failing.hit()?.name} ${failing.hit()?.path}`;
+    await check(rig, scenario, { ending, fault, label });
+    if (!failing.hit()) return nth;
+  }
+}
+
+/** Whoever met the fault is gone: what carries this process's name must not look alive. */
+async function bury(rig: Rig): Promise<void> {
+  const own = ownerTag(ownIdentity());
+  for (const part of ["partials", "manifests"]) {
+    const folder = join(rig.models, ".luci/v1", part);
+    for (const name of await readdir(folder).catch(() => [])) {
+      if (name.includes(own)) await rename(join(folder, name), join(folder, name.replace(own, gone)));
+    }
+  }
+}
+
+async function check(
+  rig: Rig,
+  scenario: Scenario,
+  { ending, fault, label }: { ending: Ending; fault: DiskFault; label: string },
+): Promise<void> {
+  try {
+    expect((await brokenNow(rig)).join("\n")).toBe("");
+    if (ending && fault !== "crash") {
+      expect(scenario.codes).toContain(ending.code);
+      expect(ending.message).toContain(rig.home);
+    }
+    await scenario.recover(rig);
+    expect((await brokenNow(rig)).join("\n")).toBe("");
+  } catch (cause) {
+    throw new Error(`${label} (ended with ${ending?.code}: ${ending?.message})`, { cause });
+  }
+}
+
+/** Breaches, without the one that a repair begins with: its file is the damaged or the right one. */
+async function brokenNow(rig: Rig): Promise<readonly string[]> {
+  const { breaches } = await inspect(rig.models, rig.hub);
+  if (breaches.length === 0) return breaches;
+  const bytes = await readFile(rig.finalPath).catch(() => null);
+  const isDamaged = bytes?.length === TINY && bytes.subarray(100_000, 100_003).equals(Uint8Array.of(1, 2, 3));
+  return isDamaged ? breaches.filter((breach) => !breach.includes("m-Q4_0.gguf")) : breaches;
+}
+
+const SCENARIOS = { installOne, installPair, resumeOne, repairOne, removePair, cleanupAll };
+const isFull = process.env["LUCI_TEST_SWEEP"] === "full";
+const random = prng(20_261_121);
+const turns = isFull ? BY_TURNS.map((_, turn) => turn) : [random.integer(0, BY_TURNS.length)];
+const rows = Object.entries(SCENARIOS).flatMap(([name, scenario]) => [
+  ...ALWAYS.map((fault) => {
+    const faultAt = (nth: number): DiskFault | null =>
+      scenario === installPair && !isFull && fault === "EIO" && nth % 2 > 0 ? null : fault;
+    return [name, fault, faultAt, scenario] as const;
+  }),
+  ...turns.map((turn) => {
+    // What the second file meets is much like what the first did: every other act will do.
+    const isSkipped = (nth: number): boolean => scenario === installPair && !isFull && (nth + turn) % 2 > 0;
+    const faultAt = (nth: number): DiskFault | null =>
+      isSkipped(nth) ? null : (BY_TURNS[(nth + turn) % BY_TURNS.length] ?? "ENOSPC");
+    return [name, `full, read-only, torn and late disks by turns (${turn})`, faultAt, scenario] as const;
+  }),
+]);
+
+test.each(rows)("%s: whatever act meets %s", async (_name, _fault, faultAt, scenario) => {
+  await using rig = await openRig(TINY);
+  const acts = await sweep(rig, scenario, faultAt);
+  expect([random.seed, acts >= scenario.leastActs]).toEqual([random.seed, true]);
+});
+
+test("a disk that is full for a moment, whichever act meets it, is waited for", async () => {
+  const writes = new Set([
+    "open",
+    "write",
+    "truncate",
+    "sync",
+    "replaceText",
+    "makeFolder",
+    "rename",
+    "renameToFree",
+  ]);
+  let most = Number.POSITIVE_INFINITY;
+  let pauses = 0;
+  const tryAt = async (nth: number): Promise<void> => {
+    await using rig = await openRig(TINY);
+    await publishPair(rig);
+    let met = -1;
+    const hand = ({ name, path }: DiskAct): void => {
+      if (!writes.has(name)) return;
+      met += 1;
+      if (met === nth) throw diskRefusal(nth % 2 === 0 ? "ENOSPC" : "EDQUOT", path);
+    };
+    const settings = { ...WHOLE, diskWaitMs: 60_000 };
+    const run = await rig.install({ settings, refs: [PAIR], files: faultyFiles(nodeFiles(), hand) });
+    const { breaches, finals, models } = await inspect(rig.models, rig.hub);
+    expect([nth, run.error, breaches, finals.length, models.length]).toEqual([nth, null, [], 2, 1]);
+    if (met < nth) most = Math.min(most, nth);
+    // A lock is politeness: where the disk has no room for one, the work goes on without.
+    else pauses += eventsOf(run, "run.paused").length;
+  };
+  // Each of them waits a second: many wait together.
+  for (let nth = 0; nth < most; nth += 10)
+    await Promise.all(Array.from({ length: 10 }, (_, step) => tryAt(nth + step)));
+  expect(most).toBeGreaterThan(12);
+  expect(pauses).toBeGreaterThan(most - 4);
+});

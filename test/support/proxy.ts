@@ -1,0 +1,105 @@
+// A real proxy, tinyproxy, on a free port of 127.0.0.1, with a log of what it was asked.
+
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { connect, createServer, type AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { until } from "./until.ts";
+
+export interface ProxyOptions {
+  /** What it wants to hear; without it everybody may pass. */
+  readonly login?: { readonly user: string; readonly password: string };
+  /** A host it opens no way to. */
+  readonly refuses?: string;
+}
+
+export interface Proxy extends AsyncDisposable {
+  /** `127.0.0.1:port`. */
+  readonly name: string;
+  readonly url: string;
+  /** The requests it wrote down, `CONNECT host:port` and `GET http://…`, in their order. */
+  asked(): Promise<string[]>;
+  /** Ends it, by its process id. */
+  kill(): Promise<void>;
+  /** Stops its process without ending it: connections open, and nobody answers. */
+  freeze(): void;
+  /** Starts it again on the same port. */
+  start(): Promise<void>;
+}
+
+const PROGRAM = "tinyproxy";
+
+/** Whether this machine has the proxy. */
+export const hasProxyProgram = Bun.which(PROGRAM) !== null;
+
+/** Starts a proxy; `await using proxy = await startProxy()`. */
+export async function startProxy({ login, refuses }: ProxyOptions = {}): Promise<Proxy> {
+  const folder = await mkdtemp(join(tmpdir(), "luci-proxy-"));
+  const port = await freePort();
+  const log = join(folder, "log");
+  const filter = join(folder, "filter");
+  await writeFile(filter, `${refuses ?? "no-such-host"}\n`);
+  await writeFile(log, "");
+  const lines = [
+    `Port ${port}`,
+    "Listen 127.0.0.1",
+    "Timeout 60",
+    "MaxClients 100",
+    `LogFile "${log}"`,
+    "LogLevel Info",
+    ...(refuses === undefined ? [] : [`Filter "${filter}"`]),
+    ...(login === undefined ? [] : [`BasicAuth ${login.user} ${login.password}`]),
+  ];
+  await writeFile(join(folder, "conf"), `${lines.join("\n")}\n`);
+  let child: ChildProcess | null = null;
+  const kill = async (): Promise<void> => {
+    if (child === null || child.exitCode !== null || child.signalCode !== null) return;
+    const ended = once(child, "exit");
+    child.kill("SIGKILL");
+    await ended;
+  };
+  const start = async (): Promise<void> => {
+    child = spawn(PROGRAM, ["-d", "-c", join(folder, "conf")], { stdio: "ignore" });
+    await until(() => isOpen(port), "the proxy listens");
+  };
+  await start();
+  return {
+    name: `127.0.0.1:${port}`,
+    url: `http://127.0.0.1:${port}`,
+    asked: async () => {
+      const text = await readFile(log, "utf8");
+      return [...text.matchAll(/Request \(file descriptor \d+\): (\S+ \S+)/g)].map(([, asked = ""]) => asked);
+    },
+    kill,
+    freeze: () => void child?.kill("SIGSTOP"),
+    start,
+    [Symbol.asyncDispose]: async () => {
+      await kill();
+      await rm(folder, { recursive: true });
+    },
+  };
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, "close");
+  return port;
+}
+
+async function isOpen(port: number): Promise<boolean> {
+  const socket = connect(port, "127.0.0.1");
+  try {
+    await once(socket, "connect");
+    return true;
+  } catch {
+    return false;
+  } finally {
+    socket.destroy();
+  }
+}

@@ -1,0 +1,143 @@
+import { describe, expect, test } from "bun:test";
+import { LuciError } from "../../../src/domain/errors.ts";
+import type { Partial } from "../../../src/domain/partial.ts";
+import { type Range, addRange, missingRanges, totalSize } from "../../../src/domain/range.ts";
+import type { Answer } from "../../../src/platform/http-answer.ts";
+import type { Http } from "../../../src/platform/http.ts";
+import { Gate } from "../../../src/transfer/gate.ts";
+import { createLimiter } from "../../../src/transfer/limiter.ts";
+import { createConnectionPool } from "../../../src/transfer/pool.ts";
+import type { TransferOptions } from "../../../src/transfer/transfer-options.ts";
+import { transferFile } from "../../../src/transfer/transfer.ts";
+
+const SIZE = 1_000;
+const url = "https://example.com/x";
+
+function fakePartial(has: Range[] = []): Partial {
+  let written = has;
+  return {
+    sizeBytes: SIZE,
+    etag: null,
+    get doneBytes() {
+      return totalSize(written);
+    },
+    hashedBytes: 0,
+    missing: () => missingRanges(written, SIZE),
+    write: async (startBytes, chunks) => {
+      const endBytes = startBytes + chunks.reduce((sum, chunk) => sum + chunk.length, 0);
+      written = addRange(written, { startBytes, endBytes });
+    },
+    pin: () => "same",
+    restart: async () => {
+      written = [];
+    },
+    end: () => undefined,
+    checkpoint: async () => undefined,
+    settle: async () => undefined,
+  };
+}
+
+interface Asked {
+  readonly range: Range | undefined;
+  readonly signal: AbortSignal;
+}
+
+/** A server that serves what is asked, after `act` had its say. */
+function server(act: (asked: Asked, count: number) => void | Promise<void> = () => undefined) {
+  const asked: Asked[] = [];
+  const open: Http["open"] = async (address, { range = { startBytes: 0, endBytes: SIZE }, signal }) => {
+    asked.push({ range, signal });
+    await act({ range, signal }, asked.length);
+    const headers = new Headers();
+    const answer: Answer = {
+      status: 206,
+      headers,
+      proxy: null,
+      url: address,
+      hops: [{ url: address, status: 206, headers }],
+      contentRange: { ...range, totalBytes: SIZE },
+      contentLengthBytes: null,
+      body: async function* () {
+        yield new Uint8Array(range.endBytes - range.startBytes);
+      },
+      discard: async () => undefined,
+    };
+    return answer;
+  };
+  return { asked, http: { open } as Http };
+}
+
+function optionsWith(http: Http, change: globalThis.Partial<TransferOptions> = {}) {
+  const retries: number[] = [];
+  const connections: number[] = [];
+  const options: TransferOptions = {
+    http,
+    limiter: createLimiter(null),
+    pool: createConnectionPool({ fixed: 1, now: () => 0, every: () => () => undefined }),
+    gate: new Gate(),
+    retries: 2,
+    signal: new AbortController().signal,
+    locate: async () => ({ url, headers: {} }),
+    validatorOf: () => ({ etag: null, sizeBytes: null, sha256: null }),
+    onRetry: ({ attempt }) => retries.push(attempt),
+    onBytes: () => undefined,
+    onConnections: (count) => connections.push(count),
+    ...change,
+  };
+  return { options, retries, connections };
+}
+
+describe("a small file", () => {
+  test("is asked for once, all of it", async () => {
+    const { http, asked } = server();
+    const { options, connections } = optionsWith(http);
+    const partial = fakePartial();
+    await transferFile("x", partial, options);
+    expect([asked.map(({ range }) => range), partial.missing()]).toEqual([
+      [{ startBytes: 0, endBytes: SIZE }],
+      [],
+    ]);
+    expect(connections).toEqual([1, 0]);
+  });
+
+  test("whose first request fails has used up one of its tries", async () => {
+    const { http, asked } = server(() => {
+      throw new LuciError("E_SERVER", "busy", { retryable: true });
+    });
+    const { options, retries } = optionsWith(http, { retries: 1 });
+    const failed = await transferFile("x", fakePartial(), options).catch((error: unknown) => error);
+    expect(failed).toMatchObject({ code: "E_SERVER" });
+    expect([asked.length, retries]).toEqual([2, [1]]);
+  });
+
+  test("that was let go because the gate shut is asked for again, and nothing is held against it", async () => {
+    const gate = new Gate();
+    const { http, asked } = server(async ({ signal }, count) => {
+      if (count > 1) return;
+      setTimeout(() => gate.reopen("a test"), 5);
+      gate.shut("a test");
+      signal.throwIfAborted();
+    });
+    const { options, retries } = optionsWith(http, { gate, retries: 0 });
+    const partial = fakePartial();
+    await transferFile("x", partial, options);
+    expect([asked.length, retries, partial.missing()]).toEqual([2, [], []]);
+  });
+
+  test("of which something is there is asked for what is missing", async () => {
+    const { http, asked } = server();
+    await transferFile("x", fakePartial([{ startBytes: 0, endBytes: 400 }]), optionsWith(http).options);
+    expect(asked.map(({ range }) => range)).toEqual([{ startBytes: 400, endBytes: SIZE }]);
+  });
+
+  test("ends with the interrupt that comes while it is fetched", async () => {
+    const interrupt = new AbortController();
+    const stop = new LuciError("E_INTERRUPTED", "stop");
+    const { http } = server(({ signal }) => {
+      interrupt.abort(stop);
+      signal.throwIfAborted();
+    });
+    const pending = transferFile("x", fakePartial(), optionsWith(http, { signal: interrupt.signal }).options);
+    expect(await pending.catch((error: unknown) => error)).toBe(stop);
+  });
+});
