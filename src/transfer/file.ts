@@ -112,9 +112,7 @@ export class FileTransfer {
       await this.#pass();
       if (this.#untilEnd.aborted) return undefined;
       if (this.#mode === "whole") return this.#takeWhole();
-      const mostBytes = this.#options.limiter.requestBytes;
-      const span =
-        mostBytes === null ? (this.#board.take() ?? this.#board.steal()) : this.#board.take(mostBytes);
+      const span = this.#board.next(this.#options.limiter.requestBytes);
       if (span) return span;
       if (this.#board.isDone) return undefined;
       // Others are still at it: one of them may need help, or give its span back.

@@ -39,6 +39,11 @@ export class SpanBoard {
     this.#now = now;
   }
 
+  /** A span for an idle connection: a free one, or with no bound on it what another one may not manage. */
+  next(mostBytes: number | null): Span | null {
+    return mostBytes === null ? (this.take() ?? this.steal()) : this.take(mostBytes);
+  }
+
   /** The next span to ask for, or null when every missing byte is in somebody's hands. */
   take(mostBytes = LARGEST_SPAN_BYTES): Span | null {
     const free = [...this.#busy].reduce<Range[]>(subtractRange, this.#missing());
