@@ -10,7 +10,7 @@ import { nodeFiles } from "../../../src/platform/node-files.ts";
 import { journalPath, partialFileName, partialKey } from "../../../src/store/layout.ts";
 import type { StorePartial } from "../../../src/store/partial.ts";
 import type { Store } from "../../../src/store/store.ts";
-import { faultyFiles } from "../../support/faulty-files.ts";
+import { type DiskHand, diskRefusal, faultyFiles } from "../../support/faulty-files.ts";
 import { deadTag, runningTag } from "../../support/owner-tags.ts";
 import {
   changeJournal,
@@ -384,6 +384,24 @@ describe("letting go", () => {
 });
 
 describe("a disk that fails", () => {
+  test("to take a file so large says so before the first byte, and nothing is left", async () => {
+    const asked: string[] = [];
+    const hand: DiskHand = ({ name, path }) => {
+      if (name !== "truncate") return;
+      asked.push(name);
+      throw diskRefusal("EFBIG", path);
+    };
+    await using room = await storeRoom({ files: faultyFiles(nodeFiles(), hand) });
+    const large = { ...file, sizeBytes: 2 ** 32 };
+    const refused = await openRoomPartial(room.store, large).catch((error: unknown) => error);
+    expect(refused).toMatchObject({ code: "E_IO", message: expect.stringContaining("4 GiB") });
+    expect(await nodeFiles().list(room.store.layout.partialsFolder)).toEqual([]);
+    // One byte less is nothing that has to be tried out.
+    const { partial } = await openRoomPartial(room.store, { ...file, sizeBytes: 2 ** 32 - 1 });
+    expect(asked).toEqual(["truncate"]);
+    await partial.discard();
+  });
+
   test("to make data durable is not asked a second time: no journal, no seal", async () => {
     const files = faultyFiles(nodeFiles(), ({ name, before }) => {
       if (name === "datasync" && before === 0) throw new LuciError("E_IO", "input/output error");
