@@ -62,13 +62,18 @@ export async function cutEnd(file: OpenFile, written: readonly Range[]): Promise
 /**
  * Makes a whole file durable, and answers its facts. What lies behind its last byte was never hashed, and is no
  * part of it.
+ * @throws E_IO when the disk holds less than was written; what the disk says
  */
 export async function syncWhole(file: OpenFile, wholeBytes: number | null): Promise<FileFacts> {
-  const facts = await file.facts();
-  const isLonger = wholeBytes !== null && facts.sizeBytes > wholeBytes;
-  if (isLonger) await file.truncate(wholeBytes);
   await file.sync();
-  return isLonger ? file.facts() : facts;
+  // Asked after it: a network disk may set the time only when the bytes arrive.
+  const facts = await file.facts();
+  if (wholeBytes === null || facts.sizeBytes === wholeBytes) return facts;
+  if (facts.sizeBytes < wholeBytes)
+    throw new LuciError("E_IO", `${file.path}: the disk kept less than was written to it`);
+  await file.truncate(wholeBytes);
+  await file.sync();
+  return file.facts();
 }
 
 /** A file that remembers that a sync failed. */

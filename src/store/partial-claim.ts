@@ -51,8 +51,7 @@ async function claim(store: Store, key: string): Promise<Claim> {
     await store.files.remove(own);
   }
   const file = keepSyncFailures(await createOwn(store, own));
-  await assertAlone(store, { key, own, file });
-  return { path: own, file, fresh: true, hasJournal };
+  return { path: own, file, fresh: true, hasJournal: await seeAlone(store, { key, own, file }) };
 }
 
 /** Makes the folder only where it is missing: most files find it there. */
@@ -75,10 +74,13 @@ async function closeFor(file: OpenFile, error: unknown): Promise<never> {
   throw error;
 }
 
-/** Two that begin at the same moment find nothing to rename and each make their own: whoever sees the other yields. */
-async function assertAlone(store: Store, made: { key: string; own: string; file: OpenFile }): Promise<void> {
+/**
+ * Two that begin at the same moment find nothing to rename and each make their own: whoever sees the other yields.
+ * Answers whether there is a journal now: the other may have come and gone in between.
+ */
+async function seeAlone(store: Store, made: { key: string; own: string; file: OpenFile }): Promise<boolean> {
   try {
-    await findLeft(store, made.key);
+    return (await findLeft(store, made.key)).hasJournal;
   } catch (error) {
     await made.file.close();
     await store.files.remove(made.own);

@@ -57,6 +57,11 @@ export class StorePartial implements Partial {
     return this.#keptBytes;
   }
 
+  /** Whether a journal lies beside the data, to be removed once nothing depends on it. */
+  get hasJournal(): boolean {
+    return this.#options.claim.hasJournal;
+  }
+
   /** Whether a sync failed: what no journal claims is lost. */
   readonly hasLostSync = (): boolean => this.#options.claim.file.hasLostSync();
 

@@ -10,6 +10,9 @@ import type { Manifest, ManifestFile } from "./manifest.ts";
 import { assertReachable } from "./own-folders.ts";
 import type { Store } from "./store.ts";
 
+/** What was seen of a folder is believed this long: a run lasts hours, and others remove folders or put links there. */
+const LOOK_MS = 1_000;
+
 /** A plan's file with its place: `path` is relative to the models folder, with forward slashes. */
 export interface Placement {
   readonly file: PlanFile;
@@ -72,15 +75,17 @@ export function isSameContent(file: PlanFile, installed: ManifestFile): boolean 
 }
 
 /**
- * Makes the folders above a place, refusing links: a link could lead out of the models folder. Once for all
- * files of a folder.
+ * Makes the folders above a place, refusing links: a link could lead out of the models folder. For many files of
+ * a folder at once it is done once.
  */
 export async function makePlace(store: Store, path: string): Promise<void> {
-  const parents = path.split("/").slice(0, -1);
-  const folder = parents.join("/");
-  const known = store.places.get(folder) ?? makeParents(store, path);
-  store.places.set(folder, known);
-  await known.catch((error: unknown) => {
+  const folder = path.split("/").slice(0, -1).join("/");
+  const nowMs = performance.now();
+  const known = store.places.get(folder);
+  if (known && nowMs - known.sinceMs < LOOK_MS) return known.made;
+  const made = makeParents(store, path);
+  store.places.set(folder, { made, sinceMs: nowMs });
+  await made.catch((error: unknown) => {
     store.places.delete(folder);
     throw error;
   });

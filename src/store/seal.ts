@@ -18,7 +18,7 @@ export interface SealOptions {
   /** A file that stands at the final name is replaced: it is damaged, or the user said so. */
   readonly replace: boolean;
   readonly allowUnsafe: boolean;
-  /** Make the name durable now; else whoever publishes the model does, for many files at once. */
+  /** Make the name durable now; else whoever publishes the model does, for many files at once. A journal wants it now. */
   readonly syncName: boolean;
   readonly signal: AbortSignal;
 }
@@ -48,9 +48,10 @@ export async function sealPartial(
   const finalPath = installedPath(store, placement);
   if (!(await moveInto(store, partial, { ...options, finalPath })))
     return adoptTwin(store, partial, { ...options, digests, sizeBytes });
+  // While there is a journal, a power cut costs only what it does not claim: it may go once the name is for good.
+  const needsName = options.syncName || partial.hasJournal;
   // A `luci remove` beside us may have taken it away again, its folder too.
-  if (options.syncName && (await store.files.facts(finalPath)))
-    await store.files.syncFolder(dirname(finalPath));
+  if (needsName && (await store.files.facts(finalPath))) await store.files.syncFolder(dirname(finalPath));
   await partial.finishPublished();
   return {
     ...recordOf(placement, digests),

@@ -12,8 +12,14 @@ export interface Store {
   readonly hasher: HasherChoice;
   /** Keys whose partials this very process is writing. */
   readonly claimed: Set<string>;
-  /** Folders for models that were looked at and made already, by path. */
-  readonly places: Map<string, Promise<void>>;
+  /** Folders for models that were looked at and made just now, by path. */
+  readonly places: Map<string, Place>;
+}
+
+/** A folder that was looked at and made, or is being made, since a moment of `performance.now()`. */
+interface Place {
+  readonly made: Promise<void>;
+  readonly sinceMs: number;
 }
 
 /** Opens a models folder without touching it: nothing is made before something is written. */

@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, test } from "bun:test";
 import { createHash } from "node:crypto";
 import { link, readFile, readdir, rename, utimes, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { randomBytes } from "../../../src/demo/random-bytes.ts";
 import { LuciError } from "../../../src/domain/errors.ts";
 import type { PlanFile } from "../../../src/domain/plan.ts";
@@ -381,6 +381,25 @@ describe("letting go", () => {
     await partial.release();
     expect(acts).toEqual(["write part", "datasync part", "replaceText json"]);
   });
+});
+
+test("a journal that came while the data was made is nobody's, and goes", async () => {
+  const small = planFile({
+    sizeBytes: 100,
+    digest: { algorithm: "sha256", hex: sha256(content.subarray(0, 100)) },
+  });
+  let made = 0;
+  const files = faultyFiles(nodeFiles(), async ({ name, path }) => {
+    if (name !== "open" || (made += 1) !== 2) return;
+    // Somebody else began and let go in this very moment.
+    const key = partialKey(small);
+    await writeFile(join(dirname(path), `${key}.json`), "{}");
+  });
+  await using room = await storeRoom({ files });
+  const { partial } = await openRoomPartial(room.store, small);
+  expect(partial.hasJournal).toBe(true);
+  await partial.discard();
+  expect([made, await readdir(room.store.layout.partialsFolder)]).toEqual([2, []]);
 });
 
 describe("a disk that fails", () => {

@@ -2,8 +2,10 @@ import { describe, expect, test } from "bun:test";
 import { mkdir, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Plan, PlanFile } from "../../../src/domain/plan.ts";
+import { nodeFiles } from "../../../src/platform/node-files.ts";
 import type { Manifest } from "../../../src/store/manifest.ts";
 import { digestMark, isSameContent, makePlace, placePlan } from "../../../src/store/place.ts";
+import { faultyFiles } from "../../support/faulty-files.ts";
 import { manifestFile, planFile, storeRoom } from "../../support/store-room.ts";
 
 const SHA = "ab".repeat(32);
@@ -125,5 +127,23 @@ describe("making the folders", () => {
       const made = makePlace(room.store, "org/a/x.gguf");
       expect(await made.catch((error: unknown) => error)).toMatchObject({ code: "E_UNSAFE_PATH" });
     }
+  });
+
+  test("is done once for files that come together, and looks again for those that come later", async () => {
+    let count = 0;
+    const files = faultyFiles(nodeFiles(), ({ name }) => void (count += Number(name === "makeFolder")));
+    await using room = await storeRoom({ files });
+    await Promise.all(["a", "b", "c"].map((name) => makePlace(room.store, `org/${name}.gguf`)));
+    expect(count).toBe(1);
+    await rm(join(room.folder, "org"), { recursive: true });
+    await symlink("/tmp", join(room.folder, "org"));
+    // A long download later.
+    for (const [folder, place] of room.store.places)
+      room.store.places.set(folder, { ...place, sinceMs: place.sinceMs - 60_000 });
+    const made = makePlace(room.store, "org/d.gguf");
+    expect(await made.catch((error: unknown) => error)).toMatchObject({ code: "E_UNSAFE_PATH" });
+    await rm(join(room.folder, "org"));
+    await makePlace(room.store, "org/d.gguf");
+    expect((await stat(join(room.folder, "org"))).isDirectory()).toBe(true);
   });
 });

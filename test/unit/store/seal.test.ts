@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
-import { mkdir, readFile, readdir, symlink, writeFile } from "node:fs/promises";
+import { mkdir, readFile, readdir, rm, symlink, truncate, utimes, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import type { PlanFile } from "../../../src/domain/plan.ts";
 import { randomBytes } from "../../../src/demo/random-bytes.ts";
@@ -10,7 +10,7 @@ import { nodeFiles } from "../../../src/platform/node-files.ts";
 import type { StorePartial } from "../../../src/store/partial.ts";
 import { type SealOptions, matchesDigest, sealPartial } from "../../../src/store/seal.ts";
 import type { Store } from "../../../src/store/store.ts";
-import { faultyFiles } from "../../support/faulty-files.ts";
+import { type DiskAct, faultyFiles } from "../../support/faulty-files.ts";
 import { openRoomPartial, planFile, storeRoom } from "../../support/store-room.ts";
 
 const content = randomBytes(3, { startBytes: 0, endBytes: 5_000 });
@@ -21,6 +21,22 @@ const signal = new AbortController().signal;
 function weights(change: Partial<PlanFile> = {}): PlanFile {
   const digest = { algorithm: "sha256", hex } as const;
   return planFile({ path: "w.bin", sizeBytes: 5_000, digest, authority: "hub", ...change });
+}
+
+/** The same, of which an earlier run got the first half. */
+async function wholeByHalves(store: Store, file: PlanFile): Promise<StorePartial> {
+  const { partial: first } = await openRoomPartial(store, file);
+  await first.write(0, [content.subarray(0, 2_500)]);
+  await first.release();
+  const { partial } = await openRoomPartial(store, file);
+  await partial.write(2_500, [content.subarray(2_500)]);
+  await partial.settle(signal);
+  return partial;
+}
+
+/** What is done to the disk, in short: `sync part`, `remove json`, `renameToFree w.bin`. */
+function shortNameOf({ name, path }: DiskAct): string {
+  return `${name} ${path.includes("/.luci/") ? path.split(".").at(-1) : basename(path)}`;
 }
 
 async function whole(store: Store, file: PlanFile, bytes: Uint8Array = content): Promise<StorePartial> {
@@ -47,10 +63,7 @@ const codeOf = (pending: Promise<unknown>) =>
 describe("a seal", () => {
   test("gives the final name last of all, to what was checked and made durable", async () => {
     const acts: string[] = [];
-    const files = faultyFiles(nodeFiles(), ({ name, path }) => {
-      const shown = path.includes("/.luci/") ? (path.split(".").at(-1) ?? "") : basename(path);
-      acts.push(`${name} ${shown}`);
-    });
+    const files = faultyFiles(nodeFiles(), (act) => void acts.push(shortNameOf(act)));
     await using room = await storeRoom({ files });
     const file = weights();
     const partial = await whole(room.store, file);
@@ -76,6 +89,70 @@ describe("a seal", () => {
     });
     expect(await readdir(room.store.layout.partialsFolder)).toEqual([]);
   });
+
+  test.each([true, false])(
+    "removes a journal only once the final name is durable (asked for: %p)",
+    async (syncName) => {
+      const acts: string[] = [];
+      const files = faultyFiles(nodeFiles(), (act) => void acts.push(shortNameOf(act)));
+      await using room = await storeRoom({ files });
+      const file = weights();
+      const partial = await wholeByHalves(room.store, file);
+      acts.length = 0;
+      await sealPartial(room.store, partial, options(file, { syncName }));
+      const order = ["sync part", "renameToFree w.bin", "syncFolder org--repo", "remove json"];
+      expect(acts.filter((act) => order.includes(act))).toEqual(order);
+      expect(await readdir(room.store.layout.partialsFolder)).toEqual([]);
+    },
+  );
+
+  test("leaves it to whoever publishes to make many names durable, where there is no journal", async () => {
+    const acts: string[] = [];
+    const files = faultyFiles(nodeFiles(), (act) => void acts.push(shortNameOf(act)));
+    await using room = await storeRoom({ files });
+    const file = weights();
+    await sealPartial(room.store, await whole(room.store, file), options(file, { syncName: false }));
+    expect(acts).toContain("renameToFree w.bin");
+    expect(acts).not.toContain("syncFolder org--repo");
+    expect(acts).not.toContain("remove json");
+  });
+
+  test("records the time that the file has once it is durable", async () => {
+    const files = faultyFiles(nodeFiles(), async ({ name, path }) => {
+      // A network disk sets it when the bytes arrive.
+      if (name === "sync") await utimes(path, 1_000, 1_000);
+    });
+    await using room = await storeRoom({ files });
+    const file = weights();
+    const record = await sealPartial(room.store, await whole(room.store, file), options(file));
+    expect(record.modifiedNs).toBe(String(1_000n * 10n ** 9n));
+  });
+
+  test("is refused to a file that the disk cut short", async () => {
+    const files = faultyFiles(nodeFiles(), async ({ name, path }) => {
+      if (name === "sync") await truncate(path, 4_000);
+    });
+    await using room = await storeRoom({ files });
+    const file = weights();
+    const partial = await whole(room.store, file);
+    const refused: unknown = await sealPartial(room.store, partial, options(file)).catch((error) => error);
+    expect(refused).toMatchObject({ code: "E_IO", message: expect.stringContaining(partial.path) });
+    expect(existsSync(join(room.folder, "org--repo"))).toBe(false);
+    await partial.discard();
+  });
+
+  test.each([true, false])(
+    "makes its folder again when it was taken away just now (replacing: %p)",
+    async (replace) => {
+      await using room = await storeRoom();
+      const file = weights();
+      await sealPartial(room.store, await whole(room.store, file), options(file));
+      await rm(join(room.folder, "org--repo"), { recursive: true });
+      const partial = await whole(room.store, file);
+      await sealPartial(room.store, partial, options(file, { replace }));
+      expect((await readFile(join(room.folder, "org--repo/w.bin"))).equals(content)).toBe(true);
+    },
+  );
 
   test("checks git's digest where that is the published one", async () => {
     await using room = await storeRoom();
