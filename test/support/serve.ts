@@ -45,7 +45,10 @@ export interface ServeOptions {
 /** Starts a daemon and waits until it listens. The caller ends it. */
 export async function startServe(stage: Stage, options: ServeOptions = {}): Promise<Serve> {
   const { env = {}, args = [], port = 0 } = options;
-  const child = stage.start(["serve", "--port", String(port), "--json", ...args], { env, timeoutMs: 120_000 });
+  const child = stage.start(["serve", "--port", String(port), "--json", ...args], {
+    env,
+    timeoutMs: 120_000,
+  });
   const url = await found(
     `a daemon that listens`,
     child,
