@@ -15,7 +15,7 @@ export function bundlePage(): { html: string; css: string; icon: string; script:
 function bundleScript(): string {
   // A process of its own: the bundler waits for its macros, so a macro cannot wait for the bundler.
   const command = [process.execPath, "build", join(FOLDER, "main.ts"), "--target=browser", "--minify"];
-  const run = Bun.spawnSync(command, { env: { NODE_ENV: "production" } });
+  const run = Bun.spawnSync(command, { env: { ...process.env, NODE_ENV: "production" } });
   if (run.success) return run.stdout.toString();
   throw new Error(`the page could not be bundled:\n${run.stderr.toString()}`);
 }

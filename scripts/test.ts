@@ -20,7 +20,13 @@ interface Counts {
 
 const ROOT = join(import.meta.dir, "..");
 const BINARY = join(ROOT, "dist", process.platform === "win32" ? "luci.exe" : "luci");
-const BUILT_FROM = ["src/**/*", "scripts/build.ts", "package.json", "package-lock.json"];
+const BUILT_FROM = [
+  "src/**/*",
+  "scripts/build.ts",
+  "scripts/page-bundle.ts",
+  "package.json",
+  "package-lock.json",
+];
 const TIMEOUT_MS = 60_000;
 const AT_ONCE = 2;
 const LONGEST_FIRST = ["fault", "e2e", "crash", "contract", "unit"];

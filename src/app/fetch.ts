@@ -111,7 +111,10 @@ async function fetchClaimed(run: CarryRun, need: FileNeed, options: FetchOptions
     const { job } = options;
     const kept = await letGo(run, partial, { error, file: file.path, sealing: state.sealing, job });
     const { fetchedBytes } = state;
-    throw new CarryError(toLuciError(error), kept, { fetchedBytes, lostSync: partial.hasLostSync() });
+    throw new CarryError(toLuciError(error), kept, {
+      fetchedBytes,
+      lostSync: partial.claim.file.hasLostSync(),
+    });
   }
 }
 

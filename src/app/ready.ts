@@ -57,12 +57,15 @@ async function attempt(context: Context, { receipt, kind, act }: Attempt): Promi
 }
 
 async function runCommand(
-  { settings, signal }: Context,
+  { settings, signal, emit }: Context,
   { command, receipt }: { command: string; receipt: Receipt },
 ): Promise<void> {
   const { limitMs } = settings.hooks;
   const env = { LUCI_MODEL: receipt.model, LUCI_PATH: receipt.path, LUCI_REF: receipt.ref };
-  const end = await runShell(command, { env, limitMs, signal });
+  emit({ type: "hook.started", model: receipt.model });
+  const end = await runShell(command, { env, limitMs, signal }).finally(() =>
+    emit({ type: "hook.ended", model: receipt.model }),
+  );
   if (end.isTooLong) throw new LuciError("E_IO", `it was ended after ${formatDuration(limitMs)}`);
   if (end.exitCode !== 0)
     throw new LuciError("E_IO", end.signal === null ? `exit code ${end.exitCode}` : `ended by ${end.signal}`);

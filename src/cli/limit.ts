@@ -54,12 +54,16 @@ async function run(input: Input, front: Front): Promise<Outcome> {
       hint: "`limit-rate` in config.toml limits what will run, `install --limit-rate` one install",
     });
   const request = { method: "PATCH", path: "/v1/settings", body: { limitRate } } as const;
-  const runs = await Promise.all(
+  const ends = await Promise.allSettled(
     peers.map(async (peer) => {
       const { limitRate: limitBytesPerSec } = (await peer.ask(request)) as { limitRate: number | null };
       return { pid: peer.pid, limitBytesPerSec };
     }),
   );
+  const runs = ends.flatMap((end) => (end.status === "fulfilled" ? [end.value] : []));
+  // One that has just ended, or has no timetable, is no failure, unless it was all there was.
+  const [failed] = ends.filter((end) => end.status === "rejected");
+  if (failed && runs.length === 0) throw failed.reason;
   return succeeded({ command: "limit", jobs: [], runs });
 }
 

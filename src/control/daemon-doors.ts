@@ -37,8 +37,8 @@ export interface Doors {
   readonly web: Handle;
   /** What is answered at the socket. */
   readonly local: Handle;
-  /** Ends every stream. */
-  close(): void;
+  /** Ends every stream, with what is left to tell. */
+  close(): Promise<void>;
 }
 
 export interface DoorsOptions {

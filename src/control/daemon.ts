@@ -117,8 +117,7 @@ async function serve(base: Context, options: Opened): Promise<DaemonEnd> {
     await aborted(signal);
     return { url, openDownloads: queue.openCount };
   } finally {
-    doors.close();
-    await Promise.all([servers.close(), queue.stop()]);
+    await Promise.all([doors.close().then(servers.close), queue.stop()]);
   }
 }
 
@@ -142,6 +141,8 @@ function numbered(log: EventLog, onNotice: DaemonOptions["onNotice"]): (body: Lu
     log.add(event);
     if (body.type === "model.ready") onNotice("info", `${body.model} is ready: ${body.path}`);
     if (body.type === "model.failed") onNotice("warn", `${body.model} failed: ${body.error.message}`);
+    if (body.type === "notice" && body.level === "warn")
+      onNotice("warn", body.model === undefined ? body.message : `${body.model}: ${body.message}`);
     if (body.type === "model.cancelled") onNotice("info", `${body.model} was cancelled`);
     return event;
   };

@@ -81,7 +81,7 @@ async function openSocket(
   const server = await listenHttp({ at: { socketPath: ownSocketPath(homeFolder) }, handle });
   return {
     close: async () => {
-      feed.close();
+      await feed.close();
       await server.close();
     },
   };

@@ -4,12 +4,15 @@
 import type { LuciEvent } from "../domain/events.ts";
 import type { Job } from "../domain/job.ts";
 import { jsonLine } from "../domain/text.ts";
+import { sleep } from "../platform/clock.ts";
 import type { EventLog } from "./event-log.ts";
 
 /** Progress is told this often at most, where a client does not ask for something else. */
 const PROGRESS_MS = 500;
 /** A sign of life, before anybody between takes the silence for an end. */
 const PING_MS = 5_000;
+/** A client may take this long to take what is left at the end. */
+const LAST_WORDS_MS = 200;
 /** Events in one go. */
 const MOST_EVENTS = 200;
 
@@ -34,8 +37,8 @@ export interface EventFeed {
     sinceSeq: number | null,
     options: { readonly signal: AbortSignal; readonly everyMs?: number },
   ): AsyncGenerator<readonly FeedRecord[]>;
-  /** Ends every stream. */
-  close(): void;
+  /** Ends every stream with what is left to tell; resolves when all that keep up have been told. */
+  close(): Promise<void>;
 }
 
 export interface FeedOptions {
@@ -46,9 +49,10 @@ export interface FeedOptions {
 /** The feed of a log and of the jobs it tells of. */
 export function createEventFeed({ log, list }: FeedOptions): EventFeed {
   const closing = new AbortController();
+  const streams = new Set<Promise<void>>();
   const records: EventFeed["records"] = (sinceSeq, { signal: gone, everyMs = PROGRESS_MS }) => {
     const signal = AbortSignal.any([gone, closing.signal]);
-    return tell({ log, list, sinceSeq: sinceSeq ?? log.lastSeq, everyMs, signal });
+    return tell({ log, list, sinceSeq: sinceSeq ?? log.lastSeq, everyMs, gone, signal });
   };
   return {
     get lastSeq() {
@@ -60,21 +64,34 @@ export function createEventFeed({ log, list }: FeedOptions): EventFeed {
       const gone = new AbortController();
       const source = textsOf(records(sinceSeq, { signal: gone.signal, ...(everyMs ? { everyMs } : {}) }));
       const encoder = new TextEncoder();
+      const { promise: ended, resolve: end } = Promise.withResolvers<void>();
+      streams.add(ended);
+      void ended.then(() => streams.delete(ended));
       const body = new ReadableStream<Uint8Array>(
         {
           pull: async (controller) => {
             const next = await source.next();
-            if (next.done === true) controller.close();
-            else controller.enqueue(encoder.encode(next.value));
+            if (next.done !== true) return controller.enqueue(encoder.encode(next.value));
+            controller.close();
+            end();
           },
-          cancel: () => gone.abort(),
+          cancel: () => {
+            gone.abort();
+            end();
+          },
         },
         { highWaterMark: 1 },
       );
       const headers = { "Content-Type": "text/event-stream; charset=utf-8", "Cache-Control": "no-store" };
       return new Response(body, { headers });
     },
-    close: () => closing.abort(),
+    close: async () => {
+      closing.abort();
+      const waiting = new AbortController();
+      const patience = sleep(LAST_WORDS_MS, waiting.signal).catch(() => undefined);
+      await Promise.race([Promise.all(streams), patience]);
+      waiting.abort();
+    },
   };
 }
 
@@ -83,6 +100,9 @@ interface Telling {
   list(): readonly Job[];
   readonly sinceSeq: number;
   readonly everyMs: number;
+  /** The client's own end. */
+  readonly gone: AbortSignal;
+  /** That, or the feed's. */
   readonly signal: AbortSignal;
 }
 
@@ -98,18 +118,20 @@ async function* tell({
   list,
   sinceSeq,
   everyMs,
+  gone,
   signal,
 }: Telling): AsyncGenerator<readonly FeedRecord[]> {
   const told = new Map<string, string>();
   let seq = sinceSeq;
   let progressSeq = sinceSeq;
   let progressAtMs = Number.NEGATIVE_INFINITY;
-  while (!signal.aborted) {
+  while (!gone.aborted) {
+    const isLast = signal.aborted;
     const { events, isGap } = log.after(seq, MOST_EVENTS);
     const news = isGap ? [record("gap", { seq: log.lastSeq })] : [];
     news.push(...events.map((event) => record(event.type, event, event.seq)));
     seq = events.at(-1)?.seq ?? (isGap ? log.lastSeq : seq);
-    const isDue = performance.now() - progressAtMs >= everyMs;
+    const isDue = isLast || performance.now() - progressAtMs >= everyMs;
     if (isDue) {
       const progress = log.progressAfter(progressSeq);
       news.push(...progress.map((event) => record(event.type, event)), ...changedJobs(list(), told));
@@ -117,7 +139,9 @@ async function* tell({
       progressSeq = log.lastSeq;
     }
     if (news.length > 0) yield news;
-    else if ((await idle(log, { seq, progressSeq, progressAtMs, everyMs, signal })) === "silence") yield [];
+    if (isLast) return;
+    if (news.length > 0) continue;
+    if ((await idle(log, { seq, progressSeq, progressAtMs, everyMs, signal })) === "silence") yield [];
   }
 }
 

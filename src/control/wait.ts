@@ -77,9 +77,11 @@ class Watch {
         if (pending.some((model) => isMeant(model, job)) && this.#note(peer, job)) busy.add(job.id);
       }
     for (const model of pending) {
-      const job = [...this.#seen.values()].find((one) => isMeant(model, one));
-      if (job && isEnded(job) && job.state !== "done") throw endOf(job);
-      if (!job || !(busy.has(job.id) || job.state === "done")) idle.push(model);
+      const jobs = [...this.#seen.values()].filter((job) => isMeant(model, job));
+      if (jobs.some(({ id, state }) => busy.has(id) || state === "done")) continue;
+      const ended = jobs.find(isEnded);
+      if (ended) throw endOf(ended);
+      idle.push(model);
     }
     if (idle.length === 0) return;
     const names = idle.map(({ label }) => label).join(", ");

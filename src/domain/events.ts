@@ -112,6 +112,8 @@ export type LuciEventBody =
       readonly state: JobState;
     }
   | { readonly type: "model.ready"; readonly model: string; readonly path: string }
+  /** A command of the user's own runs because of that, and may write to standard error until it has ended. */
+  | { readonly type: "hook.started" | "hook.ended"; readonly model: string }
   | { readonly type: "model.failed"; readonly model: string; readonly error: ErrorReport }
   /** Nothing is fetched until `run.resumed` takes the reason back. */
   | { readonly type: "run.paused"; readonly reason: "disk" }

@@ -70,7 +70,14 @@ export async function listenHttp({ at, handle }: HttpServerOptions): Promise<Htt
   const server =
     "socketPath" in at
       ? Bun.serve<SocketHooks>({ ...common, unix: at.socketPath })
-      : Bun.serve<SocketHooks>({ ...common, hostname: at.host, port: at.port, idleTimeout: REQUEST_SECONDS });
+      : Bun.serve<SocketHooks>({
+          ...common,
+          hostname: at.host,
+          port: at.port,
+          idleTimeout: REQUEST_SECONDS,
+          // With `development: false` the runtime would share the port with whoever else listens there.
+          reusePort: false,
+        });
   const remove = socketPath === null ? null : removeAtEnd(socketPath);
   if (socketPath !== null) protectSocket(socketPath);
   return {

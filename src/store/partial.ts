@@ -57,13 +57,10 @@ export class StorePartial implements Partial {
     return this.#keptBytes;
   }
 
-  /** Whether a journal lies beside the data, to be removed once nothing depends on it. */
-  get hasJournal(): boolean {
-    return this.#options.claim.hasJournal;
+  /** The data file as it is ours: whether it has a journal, and whether a sync of it failed. */
+  get claim(): Claim {
+    return this.#options.claim;
   }
-
-  /** Whether a sync failed: what no journal claims is lost. */
-  readonly hasLostSync = (): boolean => this.#options.claim.file.hasLostSync();
 
   /** Where the data lies, for people. */
   get path(): string {

@@ -49,7 +49,7 @@ export async function sealPartial(
   if (!(await moveInto(store, partial, { ...options, finalPath })))
     return adoptTwin(store, partial, { ...options, digests, sizeBytes });
   // While there is a journal, a power cut costs only what it does not claim: it may go once the name is for good.
-  const needsName = options.syncName || partial.hasJournal;
+  const needsName = options.syncName || partial.claim.hasJournal;
   // A `luci remove` beside us may have taken it away again, its folder too.
   if (needsName && (await store.files.facts(finalPath))) await store.files.syncFolder(dirname(finalPath));
   await partial.finishPublished();

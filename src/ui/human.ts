@@ -48,6 +48,7 @@ export function createHuman(options: HumanOptions): Human {
     for (const line of words.summary) messages.log(line);
     for (const report of reportsIn(result)) told.add(keyOf(report));
   };
+  const giveWay = createWay(display);
   const showJobs = (jobs: readonly Job[]) => {
     if (display.table)
       display.table(watchLines(jobs, { paint, columns: options.stderr.columns || options.columns }));
@@ -57,6 +58,7 @@ export function createHuman(options: HumanOptions): Human {
     ask: asking.ask,
     emit(event) {
       if (!options.quiet) progress = reduceProgress(progress, event);
+      giveWay(event);
       display.show(event, progress);
       if (event.type === "notice") messages[event.level === "warn" ? "warn" : "log"](noticeOf(event));
       const steered = steeringSentence(event);
@@ -84,6 +86,15 @@ function createDisplay({ quiet, isTTY, stderr: stream, outputs, color, columns }
   const { write } = outputs.stderr;
   if (quiet) return createSilence(write);
   return isTTY ? createBars({ stream, write, paint: createPaint(color), columns }) : createLines(write);
+}
+
+/** Nothing is drawn over what commands of the user's own say. */
+function createWay(display: Display): (event: LuciEvent) => void {
+  let others = 0;
+  return ({ type }) => {
+    if (type === "hook.started" && (others += 1) === 1) display.pause();
+    if (type === "hook.ended" && (others -= 1) === 0) display.resume();
+  };
 }
 
 /** Questions, and whether one of them has shown the plan of a cleanup. */

@@ -113,7 +113,7 @@ function seriesOf(days: readonly string[], own: readonly HistoryDay[]): number[]
 }
 
 /** Numbers as one line of characters, the largest the highest; nothing is a dash or a space. */
-function sparkline(values: readonly number[], ascii: boolean): string {
+export function sparkline(values: readonly number[], ascii: boolean): string {
   const levels = ascii ? LEVELS.ascii : LEVELS.unicode;
   const most = Math.max(...values);
   return values

@@ -107,9 +107,10 @@ describe.skipIf(!hasBrowser())("the page", () => {
       "that is wrong is not kept: %s",
       async (token) => {
         await openBare();
-        await on.page.goto("about:blank");
+        // The same document: only the fragment is another one.
         await on.page.goto(`${on.serve.url}/#token=${encodeURIComponent(token)}`);
         await tokenDialog().waitFor();
+        expect(on.page.url()).toBe(`${on.serve.url}/`);
         await until("it is forgotten", async () => (await keptToken()) === null);
         await on.page.getByRole("banner").getByText("Connected", { exact: true }).waitFor();
         // Chromium notes the handshake that was refused; that is what was wanted here.
@@ -134,7 +135,8 @@ describe.skipIf(!hasBrowser())("the page", () => {
     await on.page.reload();
     const row = on.row("models", HOSTILE);
     await row.waitFor();
-    await on.row("install", HOSTILE).waitFor();
+    await on.row("install", HOSTILE).getByText("Does not fit").waitFor();
+    expect(await button(`Install ${HOSTILE}`).count()).toBe(0);
     await on.page.locator("#disk-folder").getByText(HOSTILE).waitFor();
     await button(`Verify ${HOSTILE}`).click();
     await row.locator(".findings").getByText(HOSTILE).first().waitFor();
@@ -148,7 +150,7 @@ describe.skipIf(!hasBrowser())("the page", () => {
   });
 
   test("works by keyboard alone, and shows where it is", async () => {
-    on.stage.hub.behave({ rateBytesPerSec: MIB / 8 });
+    on.stage.hub.behave({ rateBytesPerSec: MIB / 64 });
     await on.open();
     await on.row("install", "gamma").waitFor();
     const press = (key: string) => on.page.keyboard.press(key);
@@ -199,17 +201,21 @@ describe.skipIf(!hasBrowser())("the page", () => {
     await on.open();
     await button("Install alpha").click();
     await on.row("models", "alpha").waitFor();
-    on.stage.hub.behave({ rateBytesPerSec: MIB / 8 });
-    for (const ref of ["hf:org/nothing", "beta"])
-      await on.serve.ask("POST", "/v1/downloads", { body: { ref } });
-    const { data } = await on.serve.ask("POST", "/v1/downloads", { body: { ref: "gamma", paused: true } });
-    await on.serve.ask("DELETE", `/v1/downloads/${data.id}`);
-    await on.serve.ask("POST", "/v1/downloads", { body: { ref: "gamma", paused: true } });
+    on.stage.hub.behave({ rateBytesPerSec: MIB / 64 });
+    const add = async (ref: string, paused = false): Promise<string> =>
+      (await on.serve.ask("POST", "/v1/downloads", { body: { ref, paused } })).data.id as string;
+    const long = `hf:org/${"very-long-name".repeat(6)}`;
+    await add(long);
+    const cancelled = await add("beta");
+    await until("bytes arrive", async () => (await on.serve.job(cancelled)).doneBytes > 0);
+    await on.serve.ask("DELETE", `/v1/downloads/${cancelled}?partials=resume`);
+    await on.row("history", "beta").getByText("Cancelled").waitFor();
+    await add("beta");
+    await add("gamma", true);
     for (const [part, name, state] of [
       ["downloads", "gamma", "Paused"],
       ["downloads", "beta", "Downloading"],
-      ["downloads", "hf:org/nothing", "Failed"],
-      ["history", "gamma", "Cancelled"],
+      ["downloads", long, "Failed"],
     ] as const)
       await on.row(part, name).getByText(state).waitFor();
     for (const colorScheme of ["light", "dark"] as const) {
@@ -235,7 +241,7 @@ describe.skipIf(!hasBrowser())("the page", () => {
     }
   });
 
-  test("has landmarks, one heading for each part, and speaks", async () => {
+  test("has landmarks, one heading for each part, and a voice", async () => {
     await on.open();
     await on.row("install", "alpha").waitFor();
     for (const role of ["banner", "main", "contentinfo"] as const)
@@ -246,9 +252,50 @@ describe.skipIf(!hasBrowser())("the page", () => {
     for (const name of parts)
       expect(await on.page.getByRole("region", { name, exact: true }).count()).toBe(1);
     expect(await on.page.locator("[aria-live=polite][role=status]").count()).toBe(1);
+  });
+
+  test("animates nothing, and keeps the graph still for those who want less motion", async () => {
+    await on.open();
+    await on.serve.ask("POST", "/v1/downloads", { body: { ref: "alpha", paused: true } });
+    await on.row("downloads", "alpha").waitFor();
+    const moving = `[...document.querySelectorAll("*")].map((element) => getComputedStyle(element))
+      .filter(({ transitionDuration, animationName }) => transitionDuration !== "0s" || animationName !== "none")
+      .length`;
+    expect(await on.page.evaluate<number>(moving)).toBe(0);
+    await on.page.evaluate(`globalThis.moves = 0; new MutationObserver(() => (globalThis.moves += 1))
+      .observe(document.querySelector("#speed-graph .curve"), { attributes: true })`);
+    await until("the graph moves on", async () => (await on.page.evaluate<number>("moves")) >= 2);
     await on.page.emulateMedia({ reducedMotion: "reduce" });
-    const moving = `[...document.querySelectorAll("*")]
-      .filter((element) => getComputedStyle(element).transitionDuration !== "0s").length`;
-    expect(await on.page.evaluate(moving)).toBe(0);
+    await on.page.evaluate("globalThis.moves = 0");
+    await Bun.sleep(1_600);
+    expect(await on.page.evaluate<number>("moves")).toBeLessThanOrEqual(1);
+    await on.page.emulateMedia({ reducedMotion: null });
+  });
+
+  test("where even reading needs the token, shows nothing without and everything with it", async () => {
+    // As a daemon does that listens on a network.
+    await on.page.route("**/v1/**", (route) =>
+      route.request().headers()["authorization"]
+        ? route.continue()
+        : route.fulfill({ status: 401, json: { detail: "This needs the token of this luci" } }),
+    );
+    // This cannot be taken back: it stays the last of this page's tests.
+    await on.page.routeWebSocket("**/v1/events*", (socket) => {
+      if (socket.protocols().some((protocol) => protocol.startsWith("luci.bearer.")))
+        socket.connectToServer();
+      else void socket.close();
+    });
+    await openBare();
+    await tokenDialog().waitFor();
+    await on.page.getByRole("banner").getByText("The token is missing or wrong.").waitFor();
+    await button("Not now").click();
+    expect(await on.page.locator("li.row").count()).toBe(0);
+    await button("Enter the token").click();
+    await on.page.getByLabel("Token", { exact: true }).fill(on.serve.token);
+    await on.page.keyboard.press("Enter");
+    await on.page.getByRole("banner").getByText("Connected", { exact: true }).waitFor();
+    await on.row("install", "alpha").waitFor();
+    expect(await button("Enter the token").count()).toBe(0);
+    await on.page.unrouteAll();
   });
 });

@@ -30,11 +30,12 @@ describe.skipIf(!hasBrowser())("the page", () => {
   const button = (name: string) => on.page.getByRole("button", { name, exact: true });
   const onlyJob = async (): Promise<Job> => (await on.serve.jobs())[0]!;
 
-  /** One download that takes a while. */
+  /** One download that got somewhere and will not end before somebody lets it. */
   async function startSlowly(): Promise<void> {
-    on.stage.hub.behave({ rateBytesPerSec: MIB / 4 });
+    on.stage.hub.behave({ rateBytesPerSec: MIB / 2 });
     await button("Install alpha").click();
-    await until("bytes arrive", () => fileBytes(on.stage.hub) > MIB);
+    await until("bytes arrive", () => fileBytes(on.stage.hub) > 1.5 * MIB);
+    on.stage.hub.behave({ rateBytesPerSec: MIB / 64 });
   }
 
   async function installAlpha(): Promise<void> {
@@ -83,8 +84,7 @@ describe.skipIf(!hasBrowser())("the page", () => {
     await on.page.getByLabel("Bytes per second").fill("fast");
     await button("Set the limit").click();
     const dialog = on.page.getByRole("dialog", { name: "Limit alpha" });
-    expect(await dialog.getByRole("alert").textContent()).toMatch(/\S+/);
-    await until("it is said why", async () => /20M/.test((await dialog.textContent()) ?? ""));
+    await dialog.getByText('Not a size: "fast". Sizes look like 20M, 500kB or 1.5GiB.').waitFor();
     await on.page.getByLabel("Bytes per second").fill("300k");
     await on.page.keyboard.press("Enter");
     await dialog.waitFor({ state: "hidden" });
@@ -119,6 +119,23 @@ describe.skipIf(!hasBrowser())("the page", () => {
     await button("No speed limit").waitFor();
   });
 
+  test("says that the limit is the timetable's, and goes back to that", async () => {
+    const wishes: unknown[] = [];
+    await on.page.route("**/v1/settings", async (route) => {
+      if (route.request().method() === "PATCH") wishes.push(route.request().postDataJSON());
+      const limitBy = wishes.length === 1 ? "hand" : "timetable";
+      await route.fulfill({ json: { limitRate: 2_000_000, limitBy } });
+    });
+    await on.open();
+    await button("Limit 2 MB/s by timetable").click();
+    await button("No limit").click();
+    await button("Limit 2 MB/s").click();
+    await button("Follow the timetable").click();
+    await button("Limit 2 MB/s by timetable").waitFor();
+    expect(wishes).toEqual([{ limitRate: null }, { limitRate: "schedule" }]);
+    await on.page.unrouteAll();
+  });
+
   test("installs any ref; says at the field what is wrong with one; tries a failure again", async () => {
     await on.open();
     const field = on.page.getByLabel("Any model, repository or address");
@@ -135,7 +152,7 @@ describe.skipIf(!hasBrowser())("the page", () => {
     await button("Try again hf:org/nothing").click();
     await until("it was tried again", async () => (await on.serve.jobs()).length === 2);
     await until("both failed", async () => (await on.serve.jobs()).every(({ state }) => state === "failed"));
-    await button("Put away hf:org/nothing").click();
+    await button("Dismiss hf:org/nothing").click();
     expect(await failed.count()).toBe(0);
     await field.fill("core models");
     await on.page.keyboard.press("Enter");
@@ -155,13 +172,24 @@ describe.skipIf(!hasBrowser())("the page", () => {
     await file.write(new Uint8Array([1, 2, 3, 4]), 0, 4, 5 * MIB);
     await file.close();
     await button("Verify alpha").click();
-    await row.getByText("1 of 1 file is not right.").waitFor();
+    await row.getByText("It is not right.").waitFor();
     expect(await row.locator(".findings").textContent()).toMatch(/^Damagedalpha\.gguf1 of 2 pieces: /);
+    on.stage.hub.behave({ rateBytesPerSec: MIB / 64 });
     await button("Repair alpha").click();
+    await on.row("downloads", "alpha").waitFor();
+    on.stage.hub.behave({ rateBytesPerSec: null });
     await row.getByText("It was damaged and is right again.").waitFor();
+    await on.page.getByText("Nothing is on its way.").waitFor();
     expect(await button("Repair alpha").count()).toBe(0);
     const digest = new Bun.CryptoHasher("sha256").update(await readFile(path)).digest("hex");
     expect(digest).toBe(on.stage.hub.filesOf("org/alpha").get("alpha.gguf")!.content.sha256);
+    await on.page.route("**/verify", () => undefined);
+    await button("Verify alpha").click();
+    await on.page.getByRole("progressbar", { name: "Verification of alpha" }).waitFor();
+    await button("Stop verifying alpha").click();
+    await row.getByText("Stopped.").waitFor();
+    expect(await button("Verify alpha").isVisible()).toBe(true);
+    await on.page.unrouteAll();
   });
 
   test("removes a model after it was asked, and says what that frees", async () => {

@@ -24,6 +24,11 @@ function lie(change: (view: DataView, bytes: Uint8Array) => Uint8Array | void): 
   return { path: "lie.gguf", content: changed };
 }
 
+/** Every file there is, but the history: that something was refused is remembered. */
+async function tracesOf({ home }: Stage): Promise<string[]> {
+  return (await filesBelow(home)).filter((path) => path !== "history.db");
+}
+
 /** Where a text of the header begins. */
 function after(bytes: Uint8Array, text: string): number {
   return Buffer.from(bytes.buffer).indexOf(text) + text.length;
@@ -152,7 +157,7 @@ describe("mistakes on the command line", () => {
     [10, ["install", "http://169.254.169.254/x.gguf"]],
   ] as const)("exit %d: luci %j", async (exitCode, args) => {
     expectRefused(await stage.luci(args), exitCode);
-    expect(await filesBelow(stage.home)).toEqual([]);
+    expect(await tracesOf(stage)).toEqual([]);
   });
 
   test("suggest the nearest name", async () => {
@@ -167,7 +172,7 @@ describe("what a hub may send", () => {
     const run = await stage.luci(["install", `hf:evil/${name}`, "--dir", models]);
     expectRefused(run, 10);
     expect(run.stderr).toContain(REASONS[name]!);
-    const left = await filesBelow(stage.home);
+    const left = await tracesOf(stage);
     expect(left.filter((path) => !path.startsWith("deep/down/models/.luci/v1/locks/"))).toEqual([]);
     expect(await Bun.file("/tmp/luci-outside.gguf").exists()).toBe(false);
     expect((await stage.luci(["list", "--dir", models])).stdout).toBe("");
@@ -189,7 +194,7 @@ describe("what a hub may send", () => {
     stage.hub.behave({ intercept: null });
     expectRefused(run, 10);
     expect(run.stderr).toContain("is a web page, not a model");
-    expect(await filesBelow(stage.home)).toEqual([]);
+    expect(await tracesOf(stage)).toEqual([]);
   });
 
   test.each([
@@ -204,7 +209,7 @@ describe("what a hub may send", () => {
     const run = await stage.luci(["install", "hf:org/quants:Q8_0"]);
     stage.hub.behave({ intercept: null });
     expectRefused(run, 10);
-    expect(await filesBelow(stage.home)).toEqual([]);
+    expect(await tracesOf(stage)).toEqual([]);
   });
 
   test("an error message with escape sequences", async () => {

@@ -65,7 +65,7 @@ export async function openPageStage({ sizeBytes, description = "" }: PageStageOp
       return running();
     },
     begin: async () => {
-      for (const left of ["models", "luci.db", "luci.db-wal", "luci.db-shm"])
+      for (const left of ["models", ...["luci.db", "history.db"].flatMap(withSides)])
         await rm(join(stage.home, left), { recursive: true, force: true });
       stage.hub.behave({ intercept: null, rateBytesPerSec: null });
       stage.hub.reset();
@@ -99,6 +99,11 @@ export async function openPageStage({ sizeBytes, description = "" }: PageStageOp
       await stage[Symbol.asyncDispose]();
     },
   };
+}
+
+/** A database and what stands beside it. */
+function withSides(name: string): string[] {
+  return ["", "-wal", "-shm"].map((side) => name + side);
 }
 
 async function catalogOf(stage: Stage, description: string): Promise<{ LUCI_CATALOG: string }> {

@@ -6,6 +6,7 @@ import { formatBytes } from "../../domain/size.ts";
 import { make, makeButton, setAttribute, setText } from "./elements.ts";
 import { sentence } from "./question.ts";
 import type { Shell } from "./shell.ts";
+import type { FileProgress } from "./wire.ts";
 import { count } from "./words.ts";
 
 const KIND_WORDS: Readonly<Record<FindingKind, string>> = {
@@ -51,7 +52,7 @@ export class Check {
   }
 
   /** How far one file of it is. */
-  note({ file, hashedBytes }: { readonly file: string; readonly hashedBytes: number }): void {
+  note({ file, hashedBytes }: FileProgress): void {
     if (!this.#running) return;
     this.#hashed.set(file, hashedBytes);
     const done = [...this.#hashed.values()].reduce((sum, bytes) => sum + bytes, 0);
@@ -114,9 +115,9 @@ export class Check {
 }
 
 function verdict({ findings, checkedBytes }: VerifyResult, damaged: number): string {
-  if (damaged > 0)
-    return `${damaged} of ${count(findings.length, "file")} ${damaged === 1 ? "is" : "are"} not right.`;
-  return `Everything is right. Read ${formatBytes(checkedBytes)}.`;
+  if (damaged === 0) return `Everything is right. Read ${formatBytes(checkedBytes)}.`;
+  if (findings.length === 1) return "It is not right.";
+  return `${damaged} of ${count(findings.length, "file")} ${damaged === 1 ? "is" : "are"} not right.`;
 }
 
 function findingItem(finding: Finding, isMended: boolean): HTMLElement {

@@ -11,7 +11,7 @@ import { createModels } from "./models.ts";
 import { createShell, type Shell } from "./shell.ts";
 import { type LinkState, Stream } from "./stream.ts";
 import { keepToken, keptToken } from "./token.ts";
-import type { Downloads, Health, StreamMessage } from "./wire.ts";
+import type { Downloads, FileProgress, Health, Notice, StreamMessage } from "./wire.ts";
 import { STATE_WORDS } from "./words.ts";
 
 /** Several things that change at once are fetched once. */
@@ -30,9 +30,10 @@ export class Dashboard {
   readonly #limit: LimitButton;
   readonly #parts;
   #jobs = new Map<string, Job>();
-  /** Downloads that were heard of since the list of all was asked for. */
-  #heard = new Set<string>();
+  /** When a download was last heard of, by its id. */
+  readonly #heardAtMs = new Map<string, number>();
   #isRefreshing = false;
+  #isDrawing = false;
   #link: LinkState = "connecting";
 
   constructor() {
@@ -43,15 +44,15 @@ export class Dashboard {
     });
     this.#shell = shell;
     this.#limit = new LimitButton(shell);
-    const history = createHistory();
     this.#parts = {
-      downloads: createDownloads(shell, { onEnded: (jobs) => history.show(jobs) }),
+      downloads: createDownloads(shell),
+      history: createHistory(shell),
       install: createInstall(shell),
       models: createModels(shell),
       disk: createDisk(shell),
     };
     this.#stream = new Stream({
-      onOpen: () => void this.#loadAll(),
+      onOpen: () => this.#loadAll(),
       onMessage: (message) => this.#hear(message),
       onState: (state) => this.#showLink(state),
     });
@@ -68,25 +69,40 @@ export class Dashboard {
 
   #hear({ event, data }: StreamMessage): void {
     if (event === "download") this.#noteJob(data as Job);
-    if (event === "run.limited")
-      this.#limit.show((data as { limitBytesPerSec: number | null }).limitBytesPerSec);
-    if (event === "file.progress")
-      this.#parts.models.noteChecked(data as { model: string; file: string; hashedBytes: number });
+    if (event === "run.limited") this.#shell.attemptQuietly(() => this.#limit.load());
+    if (event === "file.progress") this.#parts.models.noteChecked(data as FileProgress);
+    if (event === "notice") this.#tell(data as Notice);
+    // A repair is listed as long as it lasts, and not said goodbye to.
+    if (event === "model.ready" || event === "model.failed") this.#refresh();
+  }
+
+  #tell({ level, message, model }: Notice): void {
+    if (level === "warn") this.#shell.warn(model === undefined ? message : `${model}: ${message}`);
   }
 
   #noteJob(job: Job): void {
+    this.#heardAtMs.set(job.id, performance.now());
     const before = this.#jobs.get(job.id);
     this.#jobs.set(job.id, job);
-    this.#heard.add(job.id);
     this.#showJobs();
-    if (before?.state === job.state) return;
-    if (before) this.#shell.announce(`${job.model}: ${STATE_WORDS[job.state]}`);
-    if (isEnded(job)) this.#refresh();
+    this.#announceChange(before, job);
+    if (before?.state !== job.state && isEnded(job)) this.#refresh();
   }
 
+  /** Of a download that was not known yet there is nothing to say: it was asked for here, or long ago. */
+  #announceChange(before: Job | undefined, { model, state }: Job): void {
+    if (before && before.state !== state) this.#shell.announce(`${model}: ${STATE_WORDS[state]}`);
+  }
+
+  /** Many that change at once are drawn once. */
   #showJobs(): void {
-    this.#parts.downloads.show(this.#jobs);
-    this.#parts.install.showJobs(this.#jobs);
+    if (this.#isDrawing) return;
+    this.#isDrawing = true;
+    requestAnimationFrame(() => {
+      this.#isDrawing = false;
+      this.#parts.downloads.show(this.#jobs);
+      this.#parts.install.showJobs(this.#jobs);
+    });
   }
 
   #refresh(): void {
@@ -94,26 +110,31 @@ export class Dashboard {
     this.#isRefreshing = true;
     setTimeout(() => {
       this.#isRefreshing = false;
-      const { models, install, disk } = this.#parts;
-      for (const part of [models, install, disk]) this.#shell.attemptQuietly(() => part.load());
+      const { models, install, disk, history } = this.#parts;
+      for (const part of [models, install, disk, history]) this.#shell.attemptQuietly(() => part.load());
+      this.#shell.attemptQuietly(() => this.#loadJobs());
     }, REFRESH_MS);
   }
 
-  async #loadAll(): Promise<void> {
-    this.#heard = new Set();
+  #loadAll(): void {
     this.#refresh();
     this.#shell.attemptQuietly(() => this.#limit.load());
-    this.#shell.attemptQuietly(async () => {
-      const { downloads } = await this.#shell.ask<Downloads>("GET", "/v1/downloads");
-      // What came over the stream meanwhile is newer.
-      const newer = [...this.#jobs].filter(([id]) => this.#heard.has(id));
-      this.#jobs = new Map([...downloads.map((job) => [job.id, job] as const), ...newer]);
-      this.#showJobs();
-    });
     this.#shell.attemptQuietly(async () => {
       const { version, pid } = await this.#shell.ask<Health>("GET", "/v1/health");
       setText(find("about", HTMLElement), `luci ${version} · process ${pid}`);
     });
+  }
+
+  /** The list as it is now: what is in it no more goes. */
+  async #loadJobs(): Promise<void> {
+    const askedAtMs = performance.now();
+    const { downloads } = await this.#shell.ask<Downloads>("GET", "/v1/downloads");
+    // What came over the stream meanwhile is newer.
+    const before = this.#jobs;
+    const newer = [...before].filter(([id]) => (this.#heardAtMs.get(id) ?? 0) >= askedAtMs);
+    this.#jobs = new Map([...downloads.map((job) => [job.id, job] as const), ...newer]);
+    for (const job of this.#jobs.values()) this.#announceChange(before.get(job.id), job);
+    this.#showJobs();
   }
 
   #showLink(state: LinkState): void {

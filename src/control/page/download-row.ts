@@ -101,7 +101,7 @@ function makeButtons({ pause, limit, cancel, again, away }: Deeds) {
     limit: makeButton("Limit", { onClick: limit }),
     cancel: makeButton("Cancel", { onClick: cancel }),
     again: makeButton("Try again", { onClick: again }),
-    away: makeButton("Put away", { onClick: away }),
+    away: makeButton("Dismiss", { onClick: away }),
   };
 }
 

@@ -16,13 +16,8 @@ export interface DownloadsView {
   setLive(isLive: boolean): void;
 }
 
-export interface DownloadsOptions {
-  /** Those that ended and are not shown here any more, or never were. */
-  onEnded(jobs: ReadonlyMap<string, Job>): void;
-}
-
 /** The part of the page with the downloads. */
-export function createDownloads(shell: Shell, { onEnded }: DownloadsOptions): DownloadsView {
+export function createDownloads(shell: Shell): DownloadsView {
   const graph = new SpeedGraph();
   const speed = find("speed-now", HTMLElement);
   const put = new Set<string>();
@@ -52,7 +47,6 @@ export function createDownloads(shell: Shell, { onEnded }: DownloadsOptions): Do
     const shown = shownOf(all, put);
     rows.show(shown);
     find("downloads-empty", HTMLElement).hidden = shown.size > 0;
-    onEnded(new Map([...all].filter(([id]) => !shown.has(id))));
   };
   setInterval(sample, SAMPLE_MS);
   return { show, setLive: (isSo) => (isLive = isSo) };

@@ -1,6 +1,6 @@
-// Asking for a speed limit. What a limit may be, luci decides: what it says of a wrong one is shown.
+// Asking for a speed limit, of one download or of everything together.
 
-import { formatRate } from "../../domain/size.ts";
+import { formatRate, parseSize } from "../../domain/size.ts";
 import { find, setText } from "./elements.ts";
 import { ask } from "./question.ts";
 import type { Shell } from "./shell.ts";
@@ -10,12 +10,14 @@ import { limitText } from "./words.ts";
 export interface LimitQuestion {
   readonly title: string;
   readonly limitBytesPerSec: number | null;
+  /** Whether there is a timetable that could be followed instead. */
+  readonly hasTimetable?: boolean;
   /** @throws whatever luci says against it */
-  set(limitRate: string): Promise<void>;
+  set(limit: number | null | "schedule"): Promise<void>;
 }
 
 /** Asks for a limit and sets it. */
-export function askForLimit({ title, limitBytesPerSec, set }: LimitQuestion): Promise<void> {
+export function askForLimit({ title, limitBytesPerSec, hasTimetable, set }: LimitQuestion): Promise<void> {
   return ask({
     title,
     lines: [],
@@ -27,17 +29,28 @@ export function askForLimit({ title, limitBytesPerSec, set }: LimitQuestion): Pr
     choices: [
       { value: "set", label: "Set the limit", kind: "main" },
       { value: "off", label: "No limit" },
+      ...(hasTimetable ? [{ value: "schedule", label: "Follow the timetable" }] : []),
     ],
     leave: "Leave it",
-    answer: (choice, text) => set(choice === "off" ? "off" : text),
+    answer: async (choice, text) => {
+      if (choice === "schedule") return set(choice);
+      return set(choice === "off" ? null : limitOf(text));
+    },
   });
+}
+
+/** @throws LuciError and Error with what is wrong with it */
+function limitOf(text: string): number {
+  const bytesPerSec = parseSize(text);
+  if (bytesPerSec > 0) return bytesPerSec;
+  throw new Error("At this limit nothing would ever arrive: pause it instead.");
 }
 
 /** The limit of everything together, and the way to another one. */
 export class LimitButton {
   readonly #button = find("limit-all", HTMLButtonElement);
   readonly #shell: Shell;
-  #bytesPerSec: number | null = null;
+  #settings: Settings = { limitRate: null };
 
   constructor(shell: Shell) {
     this.#shell = shell;
@@ -45,23 +58,27 @@ export class LimitButton {
   }
 
   async load(): Promise<void> {
-    this.show((await this.#shell.ask<Settings>("GET", "/v1/settings")).limitRate);
+    this.#show(await this.#shell.ask<Settings>("GET", "/v1/settings"));
   }
 
-  show(bytesPerSec: number | null): void {
-    this.#bytesPerSec = bytesPerSec;
+  #show(settings: Settings): void {
+    this.#settings = settings;
+    const { limitRate, limitBy } = settings;
+    const by = limitBy === "timetable" ? " by timetable" : "";
     this.#button.hidden = false;
-    setText(this.#button, bytesPerSec === null ? "No speed limit" : `Limit ${formatRate(bytesPerSec)}`);
+    setText(this.#button, (limitRate === null ? "No speed limit" : `Limit ${formatRate(limitRate)}`) + by);
   }
 
   #change(): Promise<void> {
+    const { limitRate, limitBy } = this.#settings;
     return askForLimit({
       title: "Limit everything together",
-      limitBytesPerSec: this.#bytesPerSec,
-      set: async (limitRate) =>
-        this.show(
-          (await this.#shell.ask<Settings>("PATCH", "/v1/settings", { body: { limitRate } })).limitRate,
-        ),
+      limitBytesPerSec: limitRate,
+      hasTimetable: limitBy !== undefined,
+      set: async (limit) => {
+        const body = { limitRate: limit };
+        this.#show(await this.#shell.ask<Settings>("PATCH", "/v1/settings", { body }));
+      },
     });
   }
 }

@@ -6,17 +6,13 @@ import { Check } from "./check.ts";
 import { find, make, makeButton, type Row, RowList, setAttribute, setText } from "./elements.ts";
 import { ask } from "./question.ts";
 import type { Shell } from "./shell.ts";
-import type { Models } from "./wire.ts";
+import type { FileProgress, Models } from "./wire.ts";
 import { count, moment } from "./words.ts";
 
 export interface ModelsView {
   load(): Promise<void>;
   /** How far the verification of a model is. */
-  noteChecked(progress: {
-    readonly model: string;
-    readonly file: string;
-    readonly hashedBytes: number;
-  }): void;
+  noteChecked(progress: FileProgress): void;
 }
 
 /** The part of the page with the installed models. */

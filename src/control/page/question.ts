@@ -2,7 +2,6 @@
 // goes wrong is said there.
 
 import { find, make, makeButton } from "./elements.ts";
-import { Refusal } from "./api.ts";
 
 export interface Choice {
   readonly value: string;
@@ -28,6 +27,7 @@ export interface Question {
 /** Asks; resolves once the question is answered and done, or left. */
 export async function ask(question: Question): Promise<void> {
   const dialog = find("question", HTMLDialogElement);
+  if (dialog.open) return;
   const { promise, resolve } = Promise.withResolvers<void>();
   const wrong = make("p", { class: "wrong", attributes: { role: "alert" } });
   const input = question.field ? make("input", { attributes: FIELD }) : null;
@@ -48,6 +48,10 @@ export async function ask(question: Question): Promise<void> {
   };
   dialog.replaceChildren(body(question, { dialog, input, wrong, answer }));
   dialog.addEventListener("close", () => resolve(), { once: true });
+  // What is being done is waited for: whether it went well is said here.
+  dialog.oncancel = (event) => {
+    if (dialog.hasAttribute("aria-busy")) event.preventDefault();
+  };
   dialog.showModal();
   input?.select();
   await promise;
@@ -56,7 +60,7 @@ export async function ask(question: Question): Promise<void> {
 /** What went wrong, and what to do next. */
 export function sentence(thrown: unknown): string {
   if (!(thrown instanceof Error)) return String(thrown);
-  const hint = thrown instanceof Refusal && thrown.hint !== "" ? ` ${thrown.hint}` : "";
+  const hint = "hint" in thrown && thrown.hint !== "" ? ` ${String(thrown.hint)}` : "";
   return `${thrown.message.replace(/[^.!?]$/, "$&.")}${hint.replace(/[^.!?]$/, "$&.")}`;
 }
 

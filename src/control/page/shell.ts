@@ -14,6 +14,8 @@ export interface Shell {
   askToken(): void;
   /** Says what went on to those who do not see it. */
   announce(text: string): void;
+  /** Says on top of the page what luci warns of. */
+  warn(text: string): void;
   /** Does something; what goes wrong is shown on top of the page. */
   attempt(action: () => Promise<void>): void;
   /** Does something nobody asked for; that the connection is lost is said elsewhere. */
@@ -57,6 +59,7 @@ export function createShell({
     noteJob,
     refresh,
     announce: (text) => setText(find("announcement", HTMLElement), text),
+    warn: showMessage,
     attempt: (action) => {
       showMessage(null);
       action().catch((thrown: unknown) => showMessage(sentence(thrown)));

@@ -8,6 +8,8 @@ const WIDTH = 600;
 const HEIGHT = 96;
 /** No graph is scaled to less than this: what is slow should look slow. */
 const LOWEST_TOP = 100_000;
+/** For those who want less motion, the graph moves on this often only. */
+const CALM_MS = 5_000;
 
 interface Sample {
   readonly atMs: number;
@@ -21,7 +23,9 @@ export class SpeedGraph {
   readonly #line = draw("path", { class: "curve" });
   readonly #top = make("span", { class: "scale" });
   readonly #picture: SVGSVGElement;
+  readonly #calm = matchMedia("(prefers-reduced-motion: reduce)");
   #samples: Sample[] = [];
+  #drawnAtMs = Number.NEGATIVE_INFINITY;
 
   constructor() {
     const grid = [0, 0.5, 1].map((share) => {
@@ -49,6 +53,12 @@ export class SpeedGraph {
     const first = this.#samples.findIndex((sample) => sample.atMs > atMs - SPAN_MS);
     // One sample older than the minute stays: it is where the curve enters.
     this.#samples = [...this.#samples.slice(Math.max(0, first - 1)), { atMs, bytesPerSec }];
+    if (this.#calm.matches && atMs - this.#drawnAtMs < CALM_MS) return;
+    this.#drawnAtMs = atMs;
+    this.#draw({ atMs, bytesPerSec });
+  }
+
+  #draw({ atMs, bytesPerSec }: Sample): void {
     const highest = Math.max(...this.#samples.map((sample) => sample.bytesPerSec));
     const top = roundUp(Math.max(LOWEST_TOP, highest));
     const points = this.#samples.map((sample) => {

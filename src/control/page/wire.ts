@@ -1,5 +1,6 @@
 // The shapes of luci's HTTP API that are not already those of its domain.
 
+import type { LuciEventBody } from "../../domain/events.ts";
 import type { Job } from "../../domain/job.ts";
 import type { CatalogEntry, InstalledModel } from "../../domain/results.ts";
 
@@ -16,6 +17,8 @@ export interface Downloads {
 export interface Settings {
   /** Bytes per second of everything together. */
   readonly limitRate: number | null;
+  /** Who set it, where there is a timetable. */
+  readonly limitBy?: "hand" | "timetable";
 }
 
 export interface Models {
@@ -38,3 +41,6 @@ export interface StreamMessage {
   readonly event: string;
   readonly data: unknown;
 }
+
+export type FileProgress = Extract<LuciEventBody, { readonly type: "file.progress" }>;
+export type Notice = Extract<LuciEventBody, { readonly type: "notice" }>;

@@ -4,6 +4,7 @@ import { describe, expect, test } from "bun:test";
 import { rootCertificates } from "node:tls";
 import { loadSettings, type SettingsFlags } from "../../../src/app/config.ts";
 import { LuciError } from "../../../src/domain/errors.ts";
+import { slotAt } from "../../../src/domain/rate-timetable.ts";
 import type { Settings } from "../../../src/domain/settings.ts";
 
 const CONFIG = "/home/ada/.luciferai/config.toml";
@@ -148,6 +149,51 @@ describe("flag over environment over config.toml over default", () => {
     const files = { [CONFIG]: "limit-rate = 1000" };
     expect((await settingsOf({ files })).limitBytesPerSec).toBe(1000);
     expect((await settingsOf({ files, flags: { "limit-rate": "off" } })).limitBytesPerSec).toBeNull();
+  });
+
+  test("a limit by hours stands in config.toml, unless this run has a rate of its own", async () => {
+    const files = { [CONFIG]: 'limit-rate = "1M"\n[limit]\n"09:00-18:00" = "2M"\n"18:00-09:00" = "off"\n' };
+    const { limitTimetable, limitBytesPerSec } = await settingsOf({ files });
+    expect(limitBytesPerSec).toBe(1_000_000);
+    expect(slotAt(limitTimetable!, new Date(2026, 0, 5, 10))).toEqual({
+      name: "09:00-18:00",
+      bytesPerSec: 2_000_000,
+    });
+    expect(slotAt(limitTimetable!, new Date(2026, 0, 5, 20))?.bytesPerSec).toBeNull();
+    for (const own of [{ flags: { "limit-rate": "3M" } }, { env: { LUCI_LIMIT_RATE: "off" } }])
+      expect((await settingsOf({ files, ...own })).limitTimetable).toBeNull();
+  });
+
+  test("hooks and the history", async () => {
+    const toml = 'history = false\n[hooks]\nready = "a"\nwebhook = "https://x.org/h?key=k"\ntimeout = "2m"\n';
+    const files = { [CONFIG]: toml };
+    expect(await settingsOf({ files })).toMatchObject({
+      keepsHistory: false,
+      hooks: { command: "a", webhook: "https://x.org/h?key=k", limitMs: 120_000 },
+    });
+    const flags = { "on-ready": "b", webhook: "http://127.0.0.1:9/" };
+    expect(await settingsOf({ files, flags, env: { LUCI_HISTORY: "1" } })).toMatchObject({
+      keepsHistory: true,
+      hooks: { command: "b", webhook: "http://127.0.0.1:9/", limitMs: 120_000 },
+    });
+  });
+
+  test.each([
+    ["[hooks]\nwebhook = 'http://example.org/secret'", "hooks.webhook", "https address"],
+    ["[hooks]\nwebhook = 'secret'", "hooks.webhook", "https address"],
+    ["[hooks]\ntimeout = '10'", "hooks.timeout", "`10m`"],
+    ["[hooks]\ntimeout = '25h'", "hooks.timeout", "a day"],
+    ["[hooks]\nready = ' '", "hooks.ready", "the shell"],
+    ["[hooks]\nreddy = 'x'", "hooks.reddy", "`hooks.ready`"],
+    ["hooks = 'x'", "hooks", "`hooks.ready`"],
+    ["history = 'no'", "history", "`false`"],
+    ["limit = '2M'", "limit", "09:00-18:00"],
+    ["[limit]\n'09:00-18:00' = 'fast'", "limit", "20M"],
+  ])("refuses %j, names it, and repeats no secret", async (toml, name, allowed) => {
+    const { code, message, hint } = await errorOf({ files: { [CONFIG]: toml } });
+    expect([code, message.includes(`\`${name}\``)]).toEqual(["E_CONFIG", true]);
+    expect(hint).toContain(allowed);
+    expect(message + hint).not.toContain("secret");
   });
 
   test("an empty variable counts as none", async () => {

@@ -129,8 +129,23 @@ describe("a feed", () => {
     ];
     gone.abort();
     expect(await ends[1]).toEqual([]);
-    feed.close();
+    await feed.close();
     expect(await ends[0]).toEqual([]);
+  });
+
+  test("tells what is left before it closes, and does not wait for who never reads", async () => {
+    const { feed, say } = stand();
+    const [reader, idler] = [feed.stream(null).body!.getReader(), feed.stream(null).body!.getReader()];
+    await reader.read();
+    await idler.read();
+    say({ type: "model.failed", model: "m", error: { code: "E_SERVER", message: "x", hint: "y", exit: 5 } });
+    const closed = feed.close();
+    let text = "";
+    for (let next = await reader.read(); !next.done; next = await reader.read())
+      text += new TextDecoder().decode(next.value);
+    expect(text).toContain("event: model.failed");
+    await closed;
+    await idler.cancel();
   });
 });
 

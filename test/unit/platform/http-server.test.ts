@@ -88,3 +88,12 @@ test("what a handler throws becomes a bare 500, without its stack", async () => 
   expect([response.status, await response.text()]).toEqual([500, "Internal Server Error\n"]);
   await server.close();
 });
+
+test("a port is one server's alone", async () => {
+  const server = await listenHttp({ at: { host: "127.0.0.1", port: 0 }, handle: echo });
+  const at = { host: "127.0.0.1", port: server.port ?? 0 };
+  expect(await listenHttp({ at, handle: echo }).catch((error: { code?: string }) => error.code)).toBe(
+    "EADDRINUSE",
+  );
+  await server.close();
+});

@@ -397,7 +397,7 @@ test("a journal that came while the data was made is nobody's, and goes", async 
   });
   await using room = await storeRoom({ files });
   const { partial } = await openRoomPartial(room.store, small);
-  expect(partial.hasJournal).toBe(true);
+  expect(partial.claim.hasJournal).toBe(true);
   await partial.discard();
   expect([made, await readdir(room.store.layout.partialsFolder)]).toEqual([2, []]);
 });

@@ -364,3 +364,39 @@ describe("closing", () => {
     expect([gone, stderr.text]).toEqual([1, ""]);
   });
 });
+
+test("nothing is drawn while a command of the user's own may write, and again when the last has ended", async () => {
+  const stderr = new FakeStream({ columns: 60, rows: 20 });
+  const { face, play } = createStage({ isTTY: true, stderr });
+  const at = { model: "m", file: "m.gguf" };
+  const progress = (doneBytes: number): LuciEventBody => ({
+    type: "file.progress",
+    ...at,
+    doneBytes,
+    hashedBytes: 0,
+    connections: 1,
+  });
+  play([[0, { type: "file.started", ...at, sizeBytes: 1_000, resumedBytes: 0 }]]);
+  play([[600, progress(100)]]);
+  const drawn = async (): Promise<void> => {
+    const deadlineMs = performance.now() + 5_000;
+    while (!stderr.screen().includes("m.gguf") && performance.now() < deadlineMs) await Bun.sleep(5);
+  };
+  await drawn();
+  expect(stderr.screen()).toContain("m.gguf");
+  play([
+    [700, { type: "hook.started", model: "a" }],
+    [701, { type: "hook.started", model: "b" }],
+    [702, { type: "hook.ended", model: "a" }],
+  ]);
+  expect(stderr.screen()).not.toContain("m.gguf");
+  stderr.write("said by somebody else\n");
+  play([[1_500, progress(500)]]);
+  await Bun.sleep(300);
+  expect(stderr.screen()).toBe("said by somebody else");
+  play([[1_800, { type: "hook.ended", model: "b" }]]);
+  play([[2_500, progress(700)]]);
+  await drawn();
+  expect(stderr.screen()).toMatch(/said by somebody else\n.*m\.gguf/s);
+  await face.close();
+});
