@@ -5,6 +5,7 @@ import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { makeGguf } from "../../src/demo/gguf-writer.ts";
 import type { HubFile } from "../../src/demo/hub-repo.ts";
+import { isHomeFile } from "../support/home-files.ts";
 import { quantsRepo, wholeRepo } from "../support/model-repos.ts";
 import type { LuciRun } from "../support/run-luci.ts";
 import { filesBelow, openStage, writeTree } from "../support/stage.ts";
@@ -26,7 +27,7 @@ function lie(change: (view: DataView, bytes: Uint8Array) => Uint8Array | void): 
 
 /** Every file there is, but the history: that something was refused is remembered. */
 async function tracesOf({ home }: Stage): Promise<string[]> {
-  return (await filesBelow(home)).filter((path) => path !== "history.db");
+  return (await filesBelow(home)).filter((path) => !isHomeFile(path));
 }
 
 /** Where a text of the header begins. */

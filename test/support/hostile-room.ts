@@ -13,6 +13,7 @@ import {
   type HostileServer,
   hostileServer,
 } from "./hostile-server.ts";
+import { isHomeFile } from "./home-files.ts";
 import { checkInvariants } from "./invariants.ts";
 import { type Rig, type RigRun, type RunOptions, modelContent, openRig } from "./rig.ts";
 import { type Secret, checkNoLeaks } from "./token-search.ts";
@@ -175,7 +176,9 @@ async function check(
     },
   });
   if (models.length !== finals.length) throw new Error(`${finals.join()} without a record, or the reverse`);
-  const strays = (await readdir(rig.home)).filter((name) => name !== basename(rig.models));
+  const strays = (await readdir(rig.home)).filter(
+    (name) => name !== basename(rig.models) && !isHomeFile(name),
+  );
   if (strays.length > 0) throw new Error(`outside the models folder: ${strays.join()}`);
   await checkNoLeaks(secretsOf(via), {
     requests: server.log,
