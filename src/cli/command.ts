@@ -45,6 +45,8 @@ export interface WordRule {
   readonly min: number;
   readonly max: number;
   readonly missing: string;
+  /** Whether `-5` is a word here: a number below zero, and no flag. */
+  readonly takesNegative?: boolean;
 }
 
 export interface Command {
