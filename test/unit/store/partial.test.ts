@@ -6,10 +6,11 @@ import { randomBytes } from "../../../src/demo/random-bytes.ts";
 import { LuciError } from "../../../src/domain/errors.ts";
 import type { PlanFile } from "../../../src/domain/plan.ts";
 import { PIECE_BYTES } from "../../../src/platform/hash.ts";
+import type { Files } from "../../../src/platform/files.ts";
 import { nodeFiles } from "../../../src/platform/node-files.ts";
 import { journalPath, partialFileName, partialKey } from "../../../src/store/layout.ts";
 import type { StorePartial } from "../../../src/store/partial.ts";
-import type { Store } from "../../../src/store/store.ts";
+import { type Store, openStore } from "../../../src/store/store.ts";
 import { type DiskHand, diskRefusal, faultyFiles } from "../../support/faulty-files.ts";
 import { deadTag, runningTag } from "../../support/owner-tags.ts";
 import {
@@ -292,6 +293,31 @@ describe("possession", () => {
     // Another file's partial is another matter.
     const other = await openRoomPartial(room.store, planFile());
     await other.partial.discard();
+  });
+
+  test("of another store in this process is respected, and what this one left is not", async () => {
+    await using room = await storeRoom();
+    let refuses = false;
+    const rename: Files["rename"] = (from, to) =>
+      refuses ? Promise.reject(new LuciError("E_IO", "refused")) : nodeFiles().rename(from, to);
+    const other = openStore({ files: { ...nodeFiles(), rename }, modelsFolder: room.folder, hasher: "auto" });
+    const { partial } = await openRoomPartial(room.store, file);
+    await put(partial, 0, PIECE_BYTES);
+    await partial.checkpoint();
+    expect(await failed(openRoomPartial(other, file))).toMatchObject({ code: "E_LOCKED" });
+    await complete(partial);
+    await partial.release();
+    const { partial: taken } = await openRoomPartial(other, file);
+    expect(taken.doneBytes).toBe(SIZE);
+    expect(await failed(openRoomPartial(room.store, file))).toMatchObject({ code: "E_LOCKED" });
+    // Its end fails: the data stays under this process's tag, and is for the same store to go on with.
+    refuses = true;
+    expect(await failed(taken.release())).toMatchObject({ message: "refused" });
+    refuses = false;
+    expect(await failed(openRoomPartial(room.store, file))).toMatchObject({ code: "E_LOCKED" });
+    const { partial: again } = await openRoomPartial(other, file);
+    await again.discard();
+    other.hashes.close();
   });
 
   test("that somebody else took is noticed before a journal is written for it", async () => {
