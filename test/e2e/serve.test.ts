@@ -188,8 +188,12 @@ describe("other commands", () => {
       message: expect.stringContaining(String(serve.child.pid)),
     });
     await stop("SIGTERM");
-    const nobody = await stage.luci(["install", "alpha", "--detach"], { env });
+    // What there is to say of the settings is said once.
+    const HF_TOKEN_PATH = join(stage.home, "hub-token");
+    await writeFile(HF_TOKEN_PATH, "hf_x", { mode: 0o644 });
+    const nobody = await stage.luci(["install", "alpha", "--detach"], { env: { ...env, HF_TOKEN_PATH } });
     expect([nobody.exitCode, nobody.stderr]).toEqual([7, expect.stringContaining("`luci serve`")]);
+    expect(nobody.stderr.match(/Other users can read your token/g)).toHaveLength(1);
   });
 });
 
