@@ -2,13 +2,14 @@
 // here (DNS rebinding), or across origins. Neither gets an answer, and whoever changes something shows the token.
 
 import { createHash, timingSafeEqual } from "node:crypto";
-import { isIP } from "node:net";
 import { isLoopbackHost } from "../domain/safe-url.ts";
 import { Problem } from "./problem.ts";
 
 const READS = new Set(["GET", "HEAD"]);
 /** How browsers, which cannot set a header there, bring the token to a WebSocket. */
 const TOKEN_PROTOCOL = "luci.bearer.";
+/** An address as the URL standard writes it: what else ends in figures is no host for it. */
+const ADDRESS = /^(?:\[.+\]|\d+(?:\.\d+){3})$/;
 const ANY_ADDRESS: ReadonlySet<string> = new Set(["0.0.0.0", "[::]"]);
 const LOOPBACK_NAMES = ["localhost", "127.0.0.1", "[::1]"];
 
@@ -65,7 +66,7 @@ function checkHost({ headers }: Request, { names, isEverywhere }: Called): void 
   const host = headers.get("host") ?? "";
   const url = /^[\w.:[\]-]+$/.test(host) ? URL.parse(`http://${host}`) : null;
   const name = url?.hostname.replace(/\.$/, "") ?? "";
-  if (names.has(name) || (isEverywhere && isIP(name.replace(/^\[|\]$/g, "")) !== 0)) return;
+  if (names.has(name) || (isEverywhere && ADDRESS.test(name))) return;
   throw forbidden(
     "This is not a name of this machine's luci",
     "Use the address it listens at, or start it with `--allow-host NAME`",
