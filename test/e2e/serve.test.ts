@@ -180,7 +180,7 @@ describe("other commands", () => {
     const refused = await stage.luci(["install", "alpha", "--detach", "--force", "--jobs", "2"], { env });
     expect([refused.exitCode, refused.stderr]).toEqual([2, expect.stringContaining("`--jobs`, `--force`")]);
     const unknown = await stage.luci(["install", "nope", "--detach"], { env });
-    expect([unknown.exitCode, unknown.stderr]).toEqual([2, expect.stringContaining("no model named nope")]);
+    expect([unknown.exitCode, unknown.stderr]).toEqual([7, expect.stringContaining("no model named nope")]);
     const second = await stage.luci(["serve", "--port", "0", "--json"], { env });
     expect(errorOf(second)).toMatchObject({
       code: "E_LOCKED",
