@@ -94,6 +94,7 @@ interface Scene {
 
 function openFront(run: Run, { command, input, emit, version }: Scene): Front {
   const { signal } = run.controller;
+  let context: Promise<Context> | null = null;
   const script = process.argv[1] ?? "";
   return {
     version,
@@ -102,20 +103,22 @@ function openFront(run: Run, { command, input, emit, version }: Scene): Front {
     signal,
     interactive: isTerminal() && process.stdin.isTTY && !input.on("json"),
     ask: async (question, options) => (await faceOf(run)).ask(question, { ...options, signal }),
-    context: async () => {
-      const [{ settingsOf }, { createContext }, { widenDiskThreads }] = await Promise.all([
-        import("./cli/settings.ts"),
-        import("./app/context.ts"),
-        import("./platform/disk-threads.ts"),
-      ]);
-      await widenDiskThreads();
-      const settings = await settingsOf(input, { emit, network: command.network });
-      run.partials = settings.partials;
-      const context = createContext({ settings, emit, signal, version });
-      if (command.network) run.desk = await openDesk(context);
-      return context;
-    },
+    context: () => (context ??= makeContext(run, { command, input, emit, version })),
   };
+}
+
+async function makeContext(run: Run, { command, input, emit, version }: Scene): Promise<Context> {
+  const [{ settingsOf }, { createContext }, { widenDiskThreads }] = await Promise.all([
+    import("./cli/settings.ts"),
+    import("./app/context.ts"),
+    import("./platform/disk-threads.ts"),
+  ]);
+  await widenDiskThreads();
+  const settings = await settingsOf(input, { emit, network: command.network });
+  run.partials = settings.partials;
+  const context = createContext({ settings, emit, signal: run.controller.signal, version });
+  if (command.network) run.desk = await openDesk(context);
+  return context;
 }
 
 /** Where other terminals see and steer what this run is at. */

@@ -2,12 +2,14 @@
 
 import type { LuciError } from "../domain/errors.ts";
 import type { FileHow } from "../domain/plan.ts";
+import type { Receipt } from "../domain/results.ts";
 import type { PartialsPolicy } from "../domain/settings.ts";
 import type { ManifestFile } from "../store/manifest.ts";
 import { Gate } from "../transfer/gate.ts";
+import type { Place } from "../transfer/queue.ts";
 import type { Context } from "./context.ts";
 import { DiskWatch } from "./disk-watch.ts";
-import type { FileNeed } from "./need.ts";
+import type { FileNeed, ModelNeed } from "./need.ts";
 import type { Sources } from "./sources.ts";
 import type { JobHandle, JobStart } from "./steering.ts";
 
@@ -39,6 +41,8 @@ export interface CarryOptions {
   readonly job: JobHandle;
   /** Shut while the file may not be fetched. */
   readonly gate: Gate;
+  /** Where it stands among those that fetch. */
+  readonly place: Place;
 }
 
 export interface Carried {
@@ -52,6 +56,18 @@ export interface Kept {
   readonly keptBytes: number;
   readonly deleted: string | null;
   readonly undeleted: { readonly path: string; readonly reason: string } | null;
+}
+
+/** One model under way. */
+export interface ModelRun {
+  readonly need: ModelNeed;
+  readonly job: JobHandle;
+  readonly carried: Map<FileNeed, Carried>;
+  readonly kept: Kept[];
+  started: boolean;
+  receipt: Receipt | null;
+  failure: LuciError | null;
+  fetchedBytes: number;
 }
 
 /** Thrown by `carryFile`: the reason, and what became of the bytes. */

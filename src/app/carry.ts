@@ -3,7 +3,14 @@
 import { toLuciError } from "../domain/errors.ts";
 import { installedPath } from "../store/manifest.ts";
 import { assertReachable } from "../store/own-folders.ts";
-import { CarryError, type CarryOptions, type CarryRun, type Carried, reuseFile } from "./carry-run.ts";
+import {
+  CarryError,
+  type CarryOptions,
+  type CarryRun,
+  type Carried,
+  policyOf,
+  reuseFile,
+} from "./carry-run.ts";
 import { fetchFile } from "./fetch.ts";
 import type { FileNeed } from "./need.ts";
 import { proveFile } from "./prove.ts";
@@ -37,15 +44,16 @@ function tellLost({ context }: CarryRun, need: FileNeed, { model }: CarryOptions
 }
 
 async function waitForRoom(
-  { disk, context }: CarryRun,
+  run: CarryRun,
   { reason, kept }: CarryError,
-  { signal }: CarryOptions,
+  { job, signal }: CarryOptions,
 ): Promise<void> {
   try {
-    await disk.waitForRoom(reason, signal);
+    await run.disk.waitForRoom(reason, signal);
   } catch (error) {
-    // Who deletes partials at an interrupt finds this one at rest, and tells of it then.
-    const goes = context.signal.aborted && context.settings.partials === "delete";
+    // Who deletes partials at an interrupt or a cancel finds this one at rest, and tells of it then.
+    const isStopped = run.context.signal.aborted || job.isCancelled;
+    const goes = isStopped && policyOf(run, job) === "delete";
     throw new CarryError(toLuciError(error), goes ? { ...kept, keptBytes: 0 } : kept);
   }
 }

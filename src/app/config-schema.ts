@@ -5,7 +5,7 @@ import type { HasherChoice, PartialsPolicy } from "../domain/settings.ts";
 import { LuciError } from "../domain/errors.ts";
 import { type RateTimetable, readTimetable } from "../domain/rate-timetable.ts";
 import { checkUrl, isLoopbackHost } from "../domain/safe-url.ts";
-import { parseDuration, parseSize } from "../domain/size.ts";
+import { parseDuration, parseRate } from "../domain/size.ts";
 
 interface Values {
   readonly models: string;
@@ -49,7 +49,6 @@ interface Rule<Value> {
 
 /** PATH_MAX of Linux; other systems take less. */
 const LONGEST_PATH = 4096;
-const NO_LIMIT = ["0", "off", "none"];
 const ON: string[] = ["1", "true", "on", "yes"];
 const OFF: string[] = ["0", "false", "off", "no"];
 const LONGEST_HOOK_MS = 24 * 3_600_000;
@@ -129,12 +128,12 @@ function limitRate(): Rule<number | null> {
   const text = v.pipe(
     v.string(),
     v.rawTransform(({ dataset, addIssue, NEVER }) => {
-      const typed = dataset.value.trim().toLowerCase().replace(/\/s$/, "");
-      if (NO_LIMIT.includes(typed)) return null;
-      const bytes = sizeOrZero(typed);
-      if (bytes > 0) return bytes;
-      addIssue({ message: "not a rate" });
-      return NEVER;
+      try {
+        return parseRate(dataset.value);
+      } catch {
+        addIssue({ message: "not a rate" });
+        return NEVER;
+      }
     }),
   );
   const bytes = v.pipe(v.number(), v.safeInteger(), v.minValue(1));
@@ -163,14 +162,6 @@ function durationOrNull(typed: string): number | null {
     return parseDuration(typed);
   } catch {
     return null;
-  }
-}
-
-function sizeOrZero(typed: string): number {
-  try {
-    return parseSize(typed);
-  } catch {
-    return 0;
   }
 }
 

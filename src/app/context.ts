@@ -7,7 +7,7 @@ import { nodeFiles } from "../platform/node-files.ts";
 import { type Http, createHttp } from "../platform/http.ts";
 import type { Catalog } from "../sources/catalog.ts";
 import { Steering } from "./steering.ts";
-import { type Store, openStore } from "../store/store.ts";
+import { type Store, openStore, shareStore } from "../store/store.ts";
 
 export interface Context {
   readonly settings: Settings;
@@ -30,6 +30,8 @@ export interface ContextOptions {
   readonly version: string;
   /** The real disk unless given. */
   readonly files?: Files;
+  /** A store of its own unless given: all runs of one process that share a models folder share its claims. */
+  readonly store?: Store;
   /** A steering of its own, as the settings say, unless given: for several runs in one process. */
   readonly steering?: Steering;
 }
@@ -43,6 +45,7 @@ export function createContext({
   signal,
   version,
   files = nodeFiles(),
+  store,
   steering,
 }: ContextOptions): Context {
   let catalog: Promise<Catalog> | null = null;
@@ -64,7 +67,9 @@ export function createContext({
       onRetry,
     }),
     steering: steering ?? new Steering({ ...settings, pid: process.pid, emit }),
-    store: openStore({ files, modelsFolder: settings.modelsFolder, hasher: settings.hasher }),
+    store: store
+      ? shareStore(store)
+      : openStore({ files, modelsFolder: settings.modelsFolder, hasher: settings.hasher }),
     catalog: () => (catalog ??= readCatalog(settings, files)),
   };
 }

@@ -32,6 +32,8 @@ export class DiskWatch {
   readonly #end = new AbortController();
   #reserveBytes = 0;
   #looking = false;
+  #isStopped = false;
+  #isIdle = (): boolean => false;
   #lookedMs = 0;
   #paused = false;
   /** What the disk refused last; null while it is only short of room. */
@@ -52,12 +54,19 @@ export class DiskWatch {
     return this.#end.signal;
   }
 
-  /** Looks about once a second whether the reserve is still free; returns how to stop. Keeps the process alive. */
-  start(reserveBytes: number): () => void {
+  /**
+   * Looks about once a second whether the reserve is still free; returns how to stop. Keeps the process alive.
+   * While `isIdle`, nobody waits for the disk: there is no new pause, and none gets longer.
+   */
+  start(reserveBytes: number, { isIdle }: { isIdle(): boolean } = { isIdle: () => false }): () => void {
     this.#reserveBytes = reserveBytes;
+    this.#isIdle = isIdle;
     this.#lookedMs = performance.now();
     const timer = setInterval(() => void this.#look(), POLL_MS);
-    return () => clearInterval(timer);
+    return () => {
+      this.#isStopped = true;
+      clearInterval(timer);
+    };
   }
 
   /**
@@ -95,12 +104,14 @@ export class DiskWatch {
     // A disk that does not even tell its room says so elsewhere.
     const freeBytes = await this.#options.freeBytes().catch(() => null);
     this.#looking = false;
+    if (this.#isStopped) return;
     const nowMs = performance.now();
+    const isIdle = this.#isIdle();
     // A machine that slept has not waited.
-    const passedMs = Math.min(nowMs - this.#lookedMs, 2 * POLL_MS);
+    const passedMs = isIdle ? 0 : Math.min(nowMs - this.#lookedMs, 2 * POLL_MS);
     this.#lookedMs = nowMs;
     if (this.#paused) this.#judgePause({ freeBytes, nowMs, passedMs });
-    else this.#judgeRoom(freeBytes, nowMs);
+    else if (!isIdle) this.#judgeRoom(freeBytes, nowMs);
   }
 
   #judgeRoom(freeBytes: number | null, nowMs: number): void {

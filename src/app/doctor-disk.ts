@@ -11,7 +11,7 @@ import { tryLock } from "../platform/lock.ts";
 import { isTagAlive, ownIdentity, ownerTag } from "../platform/machine.ts";
 import { examine, fine, problem, problemOf, warning } from "./checks.ts";
 import type { Context } from "./context.ts";
-import { reserveFor } from "./need.ts";
+import { reserveFor, roomFor } from "./need.ts";
 
 const PROBE = /^\.luci-doctor\.(\d+\.[0-9a-f]+)$/;
 const FOUR_GIB = 4 * 1024 ** 3;
@@ -182,7 +182,7 @@ async function examineSpace(context: Context): Promise<DoctorCheck> {
   const sizes = (catalog?.entries() ?? []).flatMap(({ sizeBytes }) => (sizeBytes ? [sizeBytes] : []));
   const smallestBytes = sizes.length === 0 ? 0 : Math.min(...sizes);
   const advice = "Free some space (`luci cleanup`, `luci usage`) or choose another folder with --dir";
-  if (freeBytes < smallestBytes * 1.1) {
+  if (freeBytes < roomFor(smallestBytes)) {
     const finding = `${free}: not enough for the smallest model of the catalog (${formatBytes(smallestBytes)})`;
     return problem("space", "E_NO_SPACE", { finding, advice });
   }

@@ -193,12 +193,20 @@ export function totalBytes(model: ModelNeed): number {
   return model.plan.files.reduce((sum, file) => sum + (file.sizeBytes ?? 0), 0);
 }
 
+/** A tenth to spare: file systems keep books of their own. */
+const SPARE = 1.1;
+
+/** The room that so many bytes ask for before they are fetched. */
+export function roomFor(comingBytes: number): number {
+  return Math.ceil(comingBytes * SPARE);
+}
+
 /**
  * Looks at the whole plan before the first byte: what is missing plus a tenth must fit.
  * @throws E_NO_SPACE with both amounts
  */
 export async function assertRoom(context: Context, models: readonly ModelNeed[]): Promise<number> {
-  const neededBytes = Math.ceil(models.reduce((sum, model) => sum + missingBytes(model), 0) * 1.1);
+  const neededBytes = roomFor(models.reduce((sum, model) => sum + missingBytes(model), 0));
   const freeBytes = await context.files.freeBytes(context.settings.modelsFolder);
   if (neededBytes <= freeBytes) return freeBytes;
   throw new LuciError(

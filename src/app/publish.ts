@@ -1,12 +1,13 @@
 // Station six: a model's record, once all of its files are in place at the same moment.
 
 import { dirname } from "node:path";
-import { LuciError } from "../domain/errors.ts";
+import { LuciError, reportError } from "../domain/errors.ts";
 import { type Manifest, installedPath, pathsOf, publishManifest, readRecords } from "../store/manifest.ts";
 import { findObstacle } from "../store/own-folders.ts";
 import { changeRecords } from "../store/records-lock.ts";
-import { removeEmptyParents } from "../store/removal.ts";
-import { Gate } from "../transfer/gate.ts";
+import { assertRecordsReadable, removeEmptyParents } from "../store/removal.ts";
+import type { Gate } from "../transfer/gate.ts";
+import type { Place } from "../transfer/queue.ts";
 import { carryFile } from "./carry.ts";
 import type { CarryRun, Carried } from "./carry-run.ts";
 import type { Context } from "./context.ts";
@@ -21,6 +22,9 @@ export interface PublishOptions {
   /** Every file of the model; what has to be brought again is replaced in it. */
   readonly carried: Map<FileNeed, Carried>;
   readonly job: JobHandle;
+  /** Of the file that was the last to come: what has to be brought again comes in its place. */
+  readonly gate: Gate;
+  readonly place: Place;
   readonly signal: AbortSignal;
 }
 
@@ -66,19 +70,33 @@ async function findGone({ files: disk, store }: Context, files: readonly FileNee
 }
 
 async function carryAgain(run: CarryRun, file: FileNeed, options: PublishOptions): Promise<void> {
-  const { need, carried, job, signal } = options;
+  const { need, carried, job, gate, place, signal } = options;
   const again = { ...file, state: "missing", record: null, damage: null } as const;
-  carried.set(
-    file,
-    await carryFile(run, again, { model: need.plan.name, job, gate: new Gate(job.gate), signal }),
-  );
+  carried.set(file, await carryFile(run, again, { model: need.plan.name, job, gate, place, signal }));
 }
 
-/** The version before is nobody's any more; what cannot be removed shows up as foreign, and harms nothing. */
-async function removeReplaced({ files: disk, store }: Context, { replaced }: ModelNeed): Promise<void> {
+/**
+ * The version before is nobody's any more; what cannot be removed shows up as foreign, and harms nothing. Never
+ * rejects: the model is published.
+ */
+async function removeReplaced(context: Context, { plan, replaced }: ModelNeed): Promise<void> {
   if (replaced.length === 0) return;
-  const needed = pathsOf((await readRecords(store)).manifests);
-  for (const path of replaced) {
+  try {
+    const records = await readRecords(context.store);
+    assertRecordsReadable(records);
+    await removeUnneeded(context, replaced, pathsOf(records.manifests));
+  } catch (error) {
+    const message = `files of the version before stay: ${reportError(error).message}`;
+    context.emit({ type: "notice", level: "warn", model: plan.name, message });
+  }
+}
+
+async function removeUnneeded(
+  { files: disk, store }: Context,
+  paths: readonly string[],
+  needed: ReadonlySet<string>,
+): Promise<void> {
+  for (const path of paths) {
     const absolute = installedPath(store, { path });
     if (needed.has(path) || (await findObstacle(store, absolute))) continue;
     await disk.remove(absolute).catch(() => false);

@@ -1,5 +1,6 @@
 // Whose turn it is to write a file. Large files are waited for under a lock; for small ones owning the partial
-// is enough: a lock would cost more than their bytes.
+// is enough: a lock would cost more than their bytes. Who waits has no place among those that fetch: whoever has
+// the file may need it.
 
 import { LuciError } from "../domain/errors.ts";
 import { isSmall } from "../domain/plan.ts";
@@ -21,7 +22,7 @@ export interface Turn {
   release(): void;
 }
 
-/** Waits for a file's turn and says for whom. @throws E_LOCKED with `--no-wait`; the signal's reason */
+/** Waits for a file's turn, without its place, and says for whom. @throws E_LOCKED with `--no-wait`; the signal's reason */
 export async function takeTurn(
   run: CarryRun,
   need: FileNeed,
@@ -30,8 +31,10 @@ export async function takeTurn(
   const { context } = run;
   const { file } = need.placement;
   const key = partialKey(file);
-  const tell = (why: string): void => {
-    context.emit({ type: "notice", level: "info", model: options.model, message: `${file.path}: ${why}` });
+  const { model, place } = options;
+  const stepAside = (why: string): void => {
+    context.emit({ type: "notice", level: "info", model, message: `${file.path}: ${why}` });
+    place.leave();
   };
   // `--no-wait` is about other processes: another model of this very run is always waited for.
   const mayWait = (): boolean => run.wait || context.store.claimed.has(key);
@@ -41,19 +44,24 @@ export async function takeTurn(
         wait: mayWait(),
         label: options.label,
         signal: options.signal,
-        onWait: (holder) => tell(`waiting for ${describeHolder(holder)}`),
-      })
+        onWait: (holder) => stepAside(`waiting for ${describeHolder(holder)}`),
+      }).finally(() => place.comeBack())
     : null;
   let told = false;
   return {
     key,
-    release: () => lock?.release(),
+    release: () => {
+      lock?.release();
+      place.comeBack();
+    },
     open: async () => {
       try {
-        return await openNow(run, need, options);
+        const partial = await openNow(run, need, options);
+        place.comeBack();
+        return partial;
       } catch (error) {
         if (!(error instanceof LuciError) || error.code !== "E_LOCKED" || !mayWait()) throw error;
-        if (!told) tell(`waiting: ${error.message}`);
+        if (!told) stepAside(`waiting: ${error.message}`);
         told = true;
         // Two that yielded to each other must not meet again.
         await sleep(POLL_MS * (0.5 + Math.random()), options.signal);

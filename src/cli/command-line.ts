@@ -9,6 +9,8 @@ import { nearest } from "./nearest.ts";
 
 /** Where the flags end: everything after it is a word. */
 const END_OF_FLAGS = "--";
+/** No flag is a digit. */
+const NEGATIVE = /^-\d/u;
 
 /** An argument vector cut at the command's name; null when it names none. */
 export interface Cut {
@@ -71,8 +73,8 @@ function scan(tokens: readonly string[], definition: Definition): Scanned {
       words.push(...queue);
       break;
     }
-    // No flag is a digit: `priority mistral -5` is a number.
-    if (!isFlag(token) || /^-\d/u.test(token)) words.push(token);
+    const isNumber = definition.words.takesNegative === true && NEGATIVE.test(token);
+    if (!isFlag(token) || isNumber) words.push(token);
     else if (token.startsWith("--")) flags.set(...readLong(token, queue, definition));
     else for (const letter of token.slice(1)) flags.set(...readShort(letter, definition));
   }
@@ -112,7 +114,7 @@ function readShort(letter: string, definition: Definition): [name: string, canon
 /** The next token, unless it is a flag itself; a negative number is a value. */
 function takeValue(queue: string[]): string {
   const next = queue[0];
-  if (next === undefined || (isFlag(next) && !/^-\d/u.test(next))) return "";
+  if (next === undefined || (isFlag(next) && !NEGATIVE.test(next))) return "";
   return queue.shift() ?? "";
 }
 

@@ -25,7 +25,7 @@ export interface Front {
   readonly signal: AbortSignal;
   /** Whether somebody is there to be asked: a terminal on both ends, no `--json`, no CI. */
   readonly interactive: boolean;
-  /** Settings, disk and network, made ready on first use. @throws LuciError E_CONFIG, E_USAGE */
+  /** Settings, disk and network, made ready on first use, and the same ever after. @throws LuciError E_CONFIG, E_USAGE */
   context(): Promise<Context>;
   /** Asks a yes-or-no question, after showing a cleanup's plan where there is one; an interrupt answers no. */
   ask(question: string, options?: { readonly items?: readonly CleanupItem[] }): Promise<boolean>;
@@ -45,6 +45,8 @@ export interface WordRule {
   readonly min: number;
   readonly max: number;
   readonly missing: string;
+  /** Whether `-5` is a word here: a number below zero, and no flag. */
+  readonly takesNegative?: boolean;
 }
 
 export interface Command {

@@ -3,11 +3,22 @@
 import { findPeers, type Peer } from "../control/client.ts";
 import { LuciError } from "../domain/errors.ts";
 import type { Job } from "../domain/job.ts";
+import { parseRate } from "../domain/size.ts";
 import { type Front, type Input, type Outcome, succeeded } from "./command.ts";
 
-/** What a daemon was told when it was started, or cannot do. */
-const NOT_HANDED_ON = ["dir", "jobs", "connections", "retries", "hasher", "on-ready"] as const;
-const NOT_HANDED_ON_SWITCHES = ["force", "dry-run"] as const;
+/** What holds for a daemon as a whole, and is said when it is started. */
+const FLAGS_OF_SERVE = [
+  "dir",
+  "jobs",
+  "connections",
+  "retries",
+  "hasher",
+  "on-ready",
+  "disk-wait",
+  "ca-file",
+] as const;
+/** What a daemon cannot do for one download. */
+const SWITCHES_OF_INSTALL = ["force", "dry-run"] as const;
 
 /** What is asked for besides the flags that are only handed on. */
 export interface DetachWish {
@@ -34,10 +45,11 @@ export async function detach(input: Input, front: Front, wish: DetachWish): Prom
 }
 
 async function ask(daemon: Peer, input: Input, { sha256, priority }: DetachWish): Promise<Job[]> {
+  const limitRate = input.text("limit-rate");
   const options = {
     partials: input.text("partials"),
     allowUnsafe: input.on("allow-unsafe"),
-    limitRate: input.text("limit-rate"),
+    limitRate: limitRate === null ? null : parseRate(limitRate),
     ...(priority === null ? {} : { priority }),
   };
   if (sha256 !== null) {
@@ -50,15 +62,25 @@ async function ask(daemon: Peer, input: Input, { sha256, priority }: DetachWish)
 }
 
 function refuseFlags(input: Input): void {
-  const given = [
-    ...NOT_HANDED_ON.filter((flag) => input.text(flag) !== null),
-    ...NOT_HANDED_ON_SWITCHES.filter((flag) => input.on(flag)),
+  const ofServe = FLAGS_OF_SERVE.filter((flag) => input.text(flag) !== null);
+  const ofInstall = [
+    ...SWITCHES_OF_INSTALL.filter((flag) => input.on(flag)),
     ...(input.on("resume") ? [] : ["no-resume"]),
     ...(input.on("wait") ? [] : ["no-wait"]),
   ];
-  if (given.length === 0) return;
-  const flags = given.map((flag) => `\`--${flag}\``).join(", ");
-  throw new LuciError("E_USAGE", `${flags} cannot be handed to a daemon with --detach`, {
-    hint: "`luci serve` takes the flags of everything together; leave --detach out for the others",
-  });
+  if (ofServe.length + ofInstall.length === 0) return;
+  const hints = [
+    ...(ofServe.length > 0 ? [`Say ${listed(ofServe)} where \`luci serve\` is started`] : []),
+    ...(ofInstall.length > 0 ? [`leave --detach out for ${listed(ofInstall)}`] : []),
+  ];
+  const message = `${listed([...ofServe, ...ofInstall])} cannot be handed to a daemon with --detach`;
+  throw new LuciError("E_USAGE", message, { hint: capitalized(hints.join("; ")) });
+}
+
+function listed(flags: readonly string[]): string {
+  return flags.map((flag) => `\`--${flag}\``).join(", ");
+}
+
+function capitalized(text: string): string {
+  return `${text.slice(0, 1).toUpperCase()}${text.slice(1)}`;
 }

@@ -1,7 +1,7 @@
 // `luci limit`: another speed limit for what runs, at once; of everything, or of single models.
 
-import { LuciError } from "../domain/errors.ts";
-import { parseSize } from "../domain/size.ts";
+import { LuciError, toLuciError } from "../domain/errors.ts";
+import { parseRate } from "../domain/size.ts";
 import { type Command, type Front, type Input, type Outcome, succeeded } from "./command.ts";
 import { COMMON_FLAGS } from "./flags.ts";
 import { pathOf, runningPeers, steerJobs } from "./job-words.ts";
@@ -41,7 +41,7 @@ async function run(input: Input, front: Front): Promise<Outcome> {
     throw new LuciError("E_USAGE", "The timetable is for everything together, not for single models", {
       hint: `\`luci limit ${SCHEDULE}\` follows it again, \`luci limit off NAME\` takes a model's own limit away`,
     });
-  const limitRate = rate.toLowerCase() === SCHEDULE ? SCHEDULE : readRate(rate);
+  const limitRate = rate.toLowerCase() === SCHEDULE ? SCHEDULE : parseRate(rate);
   if (words.length > 0) {
     const body = { limitRate };
     const named = { ...input, words };
@@ -54,25 +54,24 @@ async function run(input: Input, front: Front): Promise<Outcome> {
       hint: "`limit-rate` in config.toml limits what will run, `install --limit-rate` one install",
     });
   const request = { method: "PATCH", path: "/v1/settings", body: { limitRate } } as const;
-  const ends = await Promise.allSettled(
+  const runs = await settledRuns(
     peers.map(async (peer) => {
       const { limitRate: limitBytesPerSec } = (await peer.ask(request)) as { limitRate: number | null };
       return { pid: peer.pid, limitBytesPerSec };
     }),
   );
-  const runs = ends.flatMap((end) => (end.status === "fulfilled" ? [end.value] : []));
-  // One that has just ended, or has no timetable, is no failure, unless it was all there was.
-  const [failed] = ends.filter((end) => end.status === "rejected");
-  if (failed && runs.length === 0) throw failed.reason;
   return succeeded({ command: "limit", jobs: [], runs });
 }
 
-/** @throws LuciError E_USAGE */
-function readRate(text: string): number | null {
-  if (text.toLowerCase() === "off") return null;
-  const rate = parseSize(text);
-  if (rate > 0) return rate;
-  throw new LuciError("E_USAGE", "A speed limit is more than nothing", {
-    hint: "`luci pause` stops downloads, `luci limit off` takes the limit away",
-  });
+/** No failure, unless it is all there was: one that has just ended, and one that has no timetable to follow. */
+const HARMLESS: ReadonlySet<string> = new Set(["E_NOT_FOUND", "E_CONFIG"]);
+
+/** The answers of those that gave one. @throws what was refused; E_NOT_FOUND where all had ended just then */
+async function settledRuns<Run>(asked: readonly Promise<Run>[]): Promise<Run[]> {
+  const ends = await Promise.allSettled(asked);
+  const runs = ends.flatMap((end) => (end.status === "fulfilled" ? [end.value] : []));
+  const refused = ends.flatMap((end) => (end.status === "rejected" ? [toLuciError(end.reason)] : []));
+  const failed = refused.find(({ code }) => !HARMLESS.has(code)) ?? (runs.length === 0 ? refused[0] : null);
+  if (failed) throw failed;
+  return runs;
 }

@@ -21,6 +21,7 @@ export const priorityCommand: Command = {
     min: 2,
     max: Number.POSITIVE_INFINITY,
     missing: "`luci priority mistral high`: a name, then high, normal, low or a whole number",
+    takesNegative: true,
   },
   examples: [
     ["luci priority mistral high", "next, before all others of its install"],

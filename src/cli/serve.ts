@@ -3,7 +3,7 @@
 import { join, resolve } from "node:path";
 import { LuciError } from "../domain/errors.ts";
 import { type Command, type Front, type Input, NO_WORDS, type Outcome, succeeded } from "./command.ts";
-import { COMMON_FLAGS, FOLDER_FLAGS, HASHER_FLAGS, HOOK_FLAGS, SETTING_FLAGS } from "./flags.ts";
+import { COMMON_FLAGS, DISK_FLAGS, FOLDER_FLAGS, HASHER_FLAGS, HOOK_FLAGS, NETWORK_FLAGS } from "./flags.ts";
 
 /** LUCI on a telephone's keys. */
 const DEFAULT_PORT = 5824;
@@ -60,7 +60,7 @@ export const serveCommand: Command = {
     "print-unit": {
       type: "enum",
       options: ["systemd", "launchd"],
-      description: "Print a service definition with these flags, and end",
+      description: "Print a service definition with these flags and variables, and end",
     },
     ...HOOK_FLAGS,
     webhook: {
@@ -68,6 +68,8 @@ export const serveCommand: Command = {
       valueHint: "address",
       description: "Post there as JSON when a model is ready",
     },
+    ...DISK_FLAGS,
+    ...NETWORK_FLAGS,
     ...HASHER_FLAGS,
     ...FOLDER_FLAGS,
     ...COMMON_FLAGS,
@@ -83,13 +85,13 @@ export const serveCommand: Command = {
   run,
 };
 
-/** What a service is started with again. */
-const UNIT_FLAGS = ["host", "port", "allow-host", "token-file", ...SETTING_FLAGS] as const;
-
 async function run(input: Input, front: Front): Promise<Outcome> {
   const port = readPort(input.text("port"));
   const unit = input.text("print-unit");
-  if (unit !== null) return printUnit(unit === "launchd" ? "launchd" : "systemd", { input, front });
+  if (unit !== null) {
+    const { printUnit } = await import("./print-unit.ts");
+    return printUnit(unit === "launchd" ? "launchd" : "systemd", { input, front });
+  }
   const [{ runDaemon }, context] = await Promise.all([import("../control/daemon.ts"), front.context()]);
   const typed = input.text("token-file");
   const tokenFile = typed === null ? join(context.settings.homeFolder, TOKEN_NAME) : resolve(typed);
@@ -125,19 +127,4 @@ function readPort(text: string | null): number {
   const port = /^\d{1,5}$/.test(text) ? Number(text) : -1;
   if (port >= 0 && port <= HIGHEST_PORT) return port;
   throw new LuciError("E_USAGE", `\`--port\` is a number from 0 to ${HIGHEST_PORT}`);
-}
-
-async function printUnit(
-  manager: "systemd" | "launchd",
-  { input, front }: { input: Input; front: Front },
-): Promise<Outcome> {
-  const { serviceUnit } = await import("../control/service-unit.ts");
-  const flags = UNIT_FLAGS.flatMap((flag) => {
-    const value = input.text(flag);
-    // A service starts in another folder.
-    const isPath = flag === "dir" || flag === "token-file";
-    return value === null ? [] : [`--${flag}`, isPath ? resolve(value) : value];
-  });
-  const words = [...front.executable, "serve", ...flags, ...(input.on("preempt") ? ["--preempt"] : [])];
-  return succeeded({ command: "serve", text: serviceUnit(manager, words), url: null, openDownloads: 0 });
 }

@@ -2,7 +2,7 @@
 
 import * as v from "valibot";
 import { HIGHEST_PRIORITY, PRIORITIES } from "../domain/job.ts";
-import { parseSize } from "../domain/size.ts";
+import { parseRate } from "../domain/size.ts";
 import type { EventFeed } from "./event-feed.ts";
 import type { Jobs, RunSettings } from "./jobs.ts";
 import { Problem } from "./problem.ts";
@@ -58,10 +58,10 @@ const SETTINGS = v.strictObject({
 
 /** Bytes per second of what a client sent; null for no limit, undefined for nonsense. */
 function readRate(value: string | number | null): number | null | undefined {
-  if (value === null || value === "off") return null;
+  if (value === null) return null;
+  if (typeof value === "number") return Number.isSafeInteger(value) && value > 0 ? value : undefined;
   try {
-    const rate = typeof value === "number" ? value : parseSize(value);
-    return Number.isSafeInteger(rate) && rate > 0 ? rate : undefined;
+    return parseRate(value);
   } catch {
     return undefined;
   }

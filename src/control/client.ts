@@ -2,7 +2,7 @@
 
 import { basename } from "node:path";
 import * as v from "valibot";
-import { LuciError, toLuciError } from "../domain/errors.ts";
+import { ERROR_TABLE, type ErrorCode, LuciError, toLuciError } from "../domain/errors.ts";
 import type { Job } from "../domain/job.ts";
 import type { Files } from "../platform/files.ts";
 import { type LocalEvent, type LocalRequest, askLocal, followLocal } from "../platform/http-local.ts";
@@ -28,7 +28,8 @@ export interface Peer {
   follow(path: string): AsyncGenerator<LocalEvent>;
 }
 
-const PROBLEM = v.object({ detail: v.string(), hint: v.string(), status: v.number() });
+const CODES = Object.keys(ERROR_TABLE) as ErrorCode[];
+const PROBLEM = v.object({ code: v.picklist(CODES), detail: v.string(), hint: v.string() });
 const HEALTH = v.object({ pid: v.number(), role: v.optional(v.string()) });
 // Both ends are the same program: what is checked is that it is a list at all.
 const DOWNLOADS = v.object({ downloads: v.array(v.looseObject({ id: v.string(), model: v.string() })) });
@@ -56,13 +57,39 @@ async function greet(socketPath: string, { signal }: ClientOptions): Promise<Pee
     if (!answer)
       throw new LuciError("E_NOT_FOUND", "It has just ended", { hint: "`luci ps` shows what runs" });
     if (answer.status < 300) return answer.data;
-    const { detail, hint, status } = v.parse(PROBLEM, answer.data);
-    throw new LuciError(status === 404 || status === 409 ? "E_NOT_FOUND" : "E_USAGE", detail, { hint });
+    throw refusalOf(answer);
   };
   const health = await askLocal(socketPath, { method: "GET", path: "/v1/health", signal });
   if (!health) return null;
-  const { pid, role } = v.parse(HEALTH, health.data);
-  const { downloads } = v.parse(DOWNLOADS, await ask({ method: "GET", path: "/v1/downloads" }));
+  const { pid, role } = understood(HEALTH, health);
+  const data = await ask({ method: "GET", path: "/v1/downloads" });
+  const { downloads } = understood(DOWNLOADS, { status: 200, data });
   const follow: Peer["follow"] = (path) => followLocal(socketPath, { path, signal });
   return { pid, ask, follow, isServe: role === "serve", jobs: downloads as unknown as Job[] };
+}
+
+interface Answer {
+  readonly status: number;
+  readonly data: unknown;
+}
+
+/** What the other one refused, in its own words, and with the code that decides how this program ends. */
+function refusalOf(answer: Answer): LuciError {
+  const { code, detail, hint } = understood(PROBLEM, answer);
+  const error = new LuciError(code, detail, { hint });
+  // Where it went wrong over there is not told by where it was heard of here.
+  delete error.stack;
+  return error;
+}
+
+/** @throws LuciError E_NETWORK for an answer of another shape */
+function understood<Schema extends v.GenericSchema>(
+  schema: Schema,
+  { status, data }: Answer,
+): v.InferOutput<Schema> {
+  const result = v.safeParse(schema, data);
+  if (result.success) return result.output;
+  throw new LuciError("E_NETWORK", `A running luci answers what this one does not understand (${status})`, {
+    hint: "It may be of another version: stop it, and start it again with this one",
+  });
 }

@@ -20,8 +20,8 @@ import { Problem, problemResponse } from "./problem.ts";
 import { roomRoutes } from "./room-routes.ts";
 import { createRouter } from "./router.ts";
 
-/** Streams of events at once. */
-const MOST_STREAMS = 256;
+/** Streams of events at once, by who opens one more: strangers cannot keep out who has the token, nor anybody this user's own programs. */
+const MOST_STREAMS = { stranger: 192, known: 240, own: 256 } as const;
 const EVENTS_PATH = "/v1/events";
 /** On every answer at the port. */
 const SAFETY_HEADERS = {
@@ -30,6 +30,11 @@ const SAFETY_HEADERS = {
   "Cross-Origin-Resource-Policy": "same-origin",
 };
 
+type Asker = keyof typeof MOST_STREAMS;
+type Answer = (
+  request: Request,
+  by: { readonly connection: Connection; readonly asker: Asker },
+) => Promise<Response | null>;
 type Handle = (request: Request, connection: Connection) => Promise<Response | null>;
 
 export interface Doors {
@@ -72,12 +77,11 @@ export function createDoors(options: DoorsOptions): Doors {
     ...page,
   ]);
   const streams = { count: 0 };
-  const answer = async (request: Request, connection: Connection): Promise<Response | null> => {
+  const answer: Answer = async (request, { connection, asker }) => {
     const { pathname } = new URL(request.url);
-    // A verification takes as long as the disk needs.
-    if (pathname.endsWith("/verify")) connection.keepOpen();
+    if (isLasting(request.method, pathname)) connection.keepOpen();
     if (pathname !== EVENTS_PATH || request.method !== "GET") return route(request);
-    if (streams.count >= MOST_STREAMS) return problemResponse(tooManyStreams());
+    if (streams.count >= MOST_STREAMS[asker]) return problemResponse(tooManyStreams(asker));
     if (isSocketRequest(request)) return upgrade(request, { connection, feed, streams });
     const response = await route(request);
     if (response.ok) countUntilGone(request, streams);
@@ -85,7 +89,7 @@ export function createDoors(options: DoorsOptions): Doors {
   };
   const local: Handle = async (request, connection) => {
     try {
-      return await answer(request, connection);
+      return await answer(request, { connection, asker: "own" });
     } catch (thrown) {
       return problemResponse(thrown);
     }
@@ -93,13 +97,19 @@ export function createDoors(options: DoorsOptions): Doors {
   const keep = createGatekeeper({ ...options, openPaths: new Set(page.map(({ path }) => path)) });
   const web: Handle = async (request, connection) => {
     try {
-      keep(request);
-      return withHeaders(await local(request, connection));
+      const asker = keep(request) ? "known" : "stranger";
+      return withHeaders(await answer(request, { connection, asker }));
     } catch (thrown) {
       return withHeaders(problemResponse(thrown));
     }
   };
   return { web, local, close: feed.close };
+}
+
+/** What takes as long as the disk needs: reading, counting or deleting models. */
+function isLasting(method: string, path: string): boolean {
+  if (method === "POST") return path.endsWith("/verify") || path === "/v1/cleanup";
+  return path === "/v1/usage" || (method === "DELETE" && path.startsWith("/v1/models/"));
 }
 
 function withHeaders(response: Response | null): Response | null {
@@ -140,11 +150,11 @@ function upgrade(request: Request, { connection, feed, streams }: Upgrade): null
   });
 }
 
-function tooManyStreams(): Problem {
+function tooManyStreams(asker: Asker): Problem {
   return new Problem({
     status: 503,
     code: "E_LOCKED",
-    detail: `${MOST_STREAMS} event streams are open already`,
+    detail: `${MOST_STREAMS[asker]} event streams are open already`,
     hint: "Close some, then try again",
   });
 }

@@ -121,16 +121,16 @@ async function serve(base: Context, options: Opened): Promise<DaemonEnd> {
   }
 }
 
-/** Every install has a context of its own; places, limits and connections are shared by all. */
+/** Every install has a context of its own; claims, hash workers, places, limits and connections are shared by all. */
 function contextsOf(base: Context, { emit, preempt }: { emit: Emit; preempt: boolean }) {
-  const { version, files } = base;
+  const { version, files, store } = base;
   // Whoever is interrupted here goes on later: only a cancel says that bytes are to be deleted.
   const settings = { ...base.settings, partials: "resume" } as const;
   const steering = new Steering({ ...settings, preempt, pid: process.pid, emit });
   return {
     steering,
     make: (run: { readonly emit: Emit; readonly signal: AbortSignal }): Context =>
-      createContext({ settings, version, files, steering, ...run }),
+      createContext({ settings, version, files, steering, store, ...run }),
   };
 }
 

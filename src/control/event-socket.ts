@@ -7,6 +7,8 @@ import type { EventFeed, FeedRecord } from "./event-feed.ts";
 
 /** Going away (RFC 6455, section 7.4.1). */
 const GOING_AWAY = 1001;
+/** The server met something it did not expect. */
+const INTERNAL_ERROR = 1011;
 
 export interface EventSocketOptions {
   readonly feed: EventFeed;
@@ -32,7 +34,9 @@ export function eventSocket({ feed, sinceSeq, everyMs, onEnd }: EventSocketOptio
     socket.close(GOING_AWAY, "luci serve has ended");
   };
   return {
-    open: (socket) => void pump(socket),
+    // What goes wrong with one client is told to that one, and ends nobody else.
+    open: (socket) =>
+      void pump(socket).catch(() => socket.close(INTERNAL_ERROR, "Something went wrong here")),
     message: () => undefined,
     drain: () => keepsUp?.(),
     close: () => {

@@ -8,6 +8,9 @@ import { Problem } from "./problem.ts";
 const READS = new Set(["GET", "HEAD"]);
 /** How browsers, which cannot set a header there, bring the token to a WebSocket. */
 const TOKEN_PROTOCOL = "luci.bearer.";
+/** An address as the URL standard writes it: what else ends in figures is no host for it. */
+const ADDRESS = /^(?:\[.+\]|\d+(?:\.\d+){3})$/;
+const ANY_ADDRESS: ReadonlySet<string> = new Set(["0.0.0.0", "[::]"]);
 const LOOPBACK_NAMES = ["localhost", "127.0.0.1", "[::1]"];
 
 export interface GatekeeperOptions {
@@ -20,22 +23,23 @@ export interface GatekeeperOptions {
   readonly openPaths: ReadonlySet<string>;
 }
 
-/** Lets a request pass, or throws. @throws Problem 401, 403 */
-export type Gatekeeper = (request: Request) => void;
+/** Lets a request pass and says whether it showed the token, or throws. @throws Problem 401, 403 */
+export type Gatekeeper = (request: Request) => boolean;
 
 /** The gatekeeper of a port. */
 export function createGatekeeper({ token, host, allowedHosts, openPaths }: GatekeeperOptions): Gatekeeper {
   const names = new Set([...LOOPBACK_NAMES, nameOf(host), ...allowedHosts.map(nameOf)]);
   const isPrivate = isLoopbackHost(nameOf(host));
+  const isEverywhere = ANY_ADDRESS.has(nameOf(host));
   const digest = digestOf(token);
   return (request) => {
-    checkHost(request, names);
+    checkHost(request, { names, isEverywhere });
     checkOrigin(request);
     const isPage = READS.has(request.method) && openPaths.has(new URL(request.url).pathname);
-    if (isPage) return;
+    if (isPage) return false;
     const shown = tokenIn(request);
-    if (shown === null && isPrivate && READS.has(request.method)) return;
-    if (shown !== null && timingSafeEqual(digestOf(shown), digest)) return;
+    if (shown === null && isPrivate && READS.has(request.method)) return false;
+    if (shown !== null && timingSafeEqual(digestOf(shown), digest)) return true;
     throw unauthorized(shown !== null);
   };
 }
@@ -51,10 +55,18 @@ function digestOf(text: string): Buffer {
   return createHash("sha256").update(text).digest();
 }
 
-function checkHost({ headers }: Request, names: ReadonlySet<string>): void {
+interface Called {
+  readonly names: ReadonlySet<string>;
+  /** Whether it listens at every address of this machine. */
+  readonly isEverywhere: boolean;
+}
+
+/** What nobody can point elsewhere is no rebinding: an address in figures is one of this machine's. */
+function checkHost({ headers }: Request, { names, isEverywhere }: Called): void {
   const host = headers.get("host") ?? "";
   const url = /^[\w.:[\]-]+$/.test(host) ? URL.parse(`http://${host}`) : null;
-  if (url && names.has(url.hostname.replace(/\.$/, ""))) return;
+  const name = url?.hostname.replace(/\.$/, "") ?? "";
+  if (names.has(name) || (isEverywhere && ADDRESS.test(name))) return;
   throw forbidden(
     "This is not a name of this machine's luci",
     "Use the address it listens at, or start it with `--allow-host NAME`",

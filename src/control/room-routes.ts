@@ -4,6 +4,7 @@ import * as v from "valibot";
 import { cleanup } from "../app/cleanup.ts";
 import type { Context } from "../app/context.ts";
 import { list } from "../app/list.ts";
+import { roomFor } from "../app/need.ts";
 import { usage } from "../app/usage.ts";
 import type { CatalogEntry } from "../domain/results.ts";
 import { parseDuration } from "../domain/size.ts";
@@ -14,8 +15,6 @@ const CLEANUP = v.strictObject({
   dryRun: v.boolean("expected true or false"),
   olderThan: v.optional(v.nullable(DURATION), null),
 });
-/** What an install leaves free, as a share of what it fetches. */
-const SPARE = 1.1;
 
 /** The routes of what takes room, or would. @param context a context of its own for each request, that ends with it */
 export function roomRoutes(context: (request: { readonly signal: AbortSignal }) => Context): Route[] {
@@ -64,7 +63,7 @@ async function catalogOf(context: Context): Promise<{ models: CatalogModel[]; fr
   const names = new Set(installed.flatMap(({ name, ref }) => [name.toLowerCase(), ref.toLowerCase()]));
   const models = (available ?? []).map((entry) => {
     const isInstalled = names.has(entry.name.toLowerCase());
-    const fits = entry.sizeBytes === null ? null : isInstalled || entry.sizeBytes * SPARE <= freeBytes;
+    const fits = entry.sizeBytes === null ? null : isInstalled || roomFor(entry.sizeBytes) <= freeBytes;
     return { ...entry, isInstalled, fits };
   });
   return { models, freeBytes };

@@ -73,7 +73,7 @@ export function endedProblem({ model, state }: Job): Problem {
   const detail = `${model} is ${state}: there is nothing to steer any more`;
   return new Problem({
     status: 409,
-    code: "E_USAGE",
+    code: "E_NOT_FOUND",
     detail,
     hint: "GET /v1/downloads tells what still runs",
   });

@@ -8,6 +8,7 @@ import { LuciError } from "./errors.ts";
 import { shorten } from "./text.ts";
 
 const SIZE = /^(?<amount>\d+(?:\.\d+)?|\.\d+) ?(?:(?<prefix>[kmgt])(?<binary>i)?)?b?$/i;
+const NO_LIMIT: ReadonlySet<string> = new Set(["0", "off", "none"]);
 const POWERS = { k: 1, m: 2, g: 3, t: 4 } as const;
 /** A bare number of milliseconds is what `ms` would take it for, never what a person means by "7". */
 const DURATION = /^\d*\.?\d+ ?[a-z]+$/i;
@@ -28,6 +29,28 @@ export function parseSize(text: string): number {
     });
   }
   return bytes;
+}
+
+/**
+ * Bytes per second of a speed limit as people type it: a size, with or without `/s`; null for `off`, `none` and `0`.
+ * @throws LuciError E_USAGE when it is not a rate
+ */
+export function parseRate(text: string): number | null {
+  const typed = text.trim().toLowerCase().replace(/\/s$/, "");
+  if (NO_LIMIT.has(typed)) return null;
+  const bytesPerSec = sizeOrZero(typed);
+  if (bytesPerSec > 0) return bytesPerSec;
+  throw new LuciError("E_USAGE", `Not a speed limit: "${shorten(text, 80)}"`, {
+    hint: "A speed limit is bytes per second like 500k, 20M or 1.5MiB, or off",
+  });
+}
+
+function sizeOrZero(text: string): number {
+  try {
+    return parseSize(text);
+  } catch {
+    return 0;
+  }
 }
 
 /**

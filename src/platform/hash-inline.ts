@@ -16,14 +16,12 @@ import { factsOf } from "./open-file.ts";
 /** A whole file as it was read back: what was hashed is what is looked at. */
 export type ReadBack = Pick<OpenFile, "read" | "facts">;
 
-let isChecked = false;
-
 /** Jobs that read the whole file, of one piece at most, at once when it is whole. Nothing to close. */
 export function createInlineHashes(onRead: (readBack: ReadBack) => void): HashPool {
   return {
     open: (options, listener) => {
-      if (!isChecked) checkEngine(createNativeSha256(), "native");
-      isChecked = true;
+      // As every worker does; it takes microseconds.
+      checkEngine(createNativeSha256(), "native");
       return openJob(options, { listener, onRead });
     },
     close: () => undefined,

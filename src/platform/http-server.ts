@@ -1,7 +1,8 @@
 // The only place that listens: on a local socket or a port. Hands over requests; knows no routes.
 
 import type { Server, ServerWebSocket } from "bun";
-import { makeSocketFolder, protectSocket, removeAtEnd } from "./socket-file.ts";
+import { ERROR_TABLE } from "../domain/errors.ts";
+import { keepUntilEnd, makeSocketFolder, protectSocket } from "./socket-file.ts";
 
 /** More than this of a request's body is refused before anybody reads it. */
 const BODY_MAX_BYTES = 1024 * 1024;
@@ -9,13 +10,22 @@ const MESSAGE_MAX_BYTES = 64 * 1024;
 /** A request that is not complete by then is given up, however slowly it goes on. */
 const REQUEST_SECONDS = 10;
 
+/** What nobody expected, in the shape of every other error (RFC 9457). */
+const ACCIDENT = {
+  type: "about:blank",
+  title: "Internal Server Error",
+  status: 500,
+  detail: "Something went wrong in luci",
+  code: "E_INTERNAL",
+  hint: ERROR_TABLE.E_INTERNAL.hint,
+};
+const PROBLEM_HEADERS = { "Content-Type": "application/problem+json", "Cache-Control": "no-store" };
+
 /** A local socket is for this user alone. Its path may be longer than the system's 108 bytes. */
 export type ListenAt = { readonly socketPath: string } | { readonly host: string; readonly port: number };
 
 /** What a handler may do with the connection a request came on. */
 export interface Connection {
-  /** The client's address; null on a local socket. */
-  readonly address: string | null;
   /** From now on the connection may be silent for long: the answer takes its time. */
   keepOpen(): void;
   /** Turns the connection into a WebSocket; the response is then not sent. False where that cannot be. */
@@ -38,7 +48,7 @@ export interface LocalSocket {
 
 export interface HttpServerOptions {
   readonly at: ListenAt;
-  /** Must not reject: what it throws becomes a bare 500. Null after an upgrade. */
+  /** Must not reject: what it throws becomes a 500 that tells nothing of it. Null after an upgrade. */
   handle(request: Request, connection: Connection): Promise<Response | null>;
 }
 
@@ -59,7 +69,7 @@ export async function listenHttp({ at, handle }: HttpServerOptions): Promise<Htt
     return response ?? undefined;
   };
   // The runtime's own page for an error would show the stack to whoever asks.
-  const error = (): Response => new Response("Internal Server Error\n", { status: 500 });
+  const error = (): Response => Response.json(ACCIDENT, { status: 500, headers: PROBLEM_HEADERS });
   const common = {
     fetch: answer,
     error,
@@ -78,7 +88,7 @@ export async function listenHttp({ at, handle }: HttpServerOptions): Promise<Htt
           // With `development: false` the runtime would share the port with whoever else listens there.
           reusePort: false,
         });
-  const remove = socketPath === null ? null : removeAtEnd(socketPath);
+  const remove = socketPath === null ? null : keepUntilEnd(socketPath);
   if (socketPath !== null) protectSocket(socketPath);
   return {
     port: server.port ?? null,
@@ -91,7 +101,6 @@ export async function listenHttp({ at, handle }: HttpServerOptions): Promise<Htt
 
 function connectionOf(request: Request, server: Server<SocketHooks>): Connection {
   return {
-    address: server.requestIP(request)?.address ?? null,
     keepOpen: () => server.timeout(request, 0),
     upgrade: (hooks) => server.upgrade(request, { data: hooks }),
   };

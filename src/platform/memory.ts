@@ -7,7 +7,10 @@ const EVERY_BYTES = 32 * 1024 * 1024;
 /** Below this the collector is left alone. */
 const CALM_BYTES = 112 * 1024 * 1024;
 
-/** Counts received bytes and collects garbage when they pile up. One for all connections of a process. */
+/**
+ * Counts received bytes and collects garbage when they pile up. One for all connections of a client:
+ * several clients of a process count apart, and each collects when it alone has received enough.
+ */
 export function createMemoryRelief(): (receivedBytes: number) => void {
   let sinceBytes = 0;
   return (receivedBytes) => {

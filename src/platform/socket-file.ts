@@ -1,6 +1,6 @@
 // Where a local socket lives on the disk: in a folder that is the user's alone, gone with its process.
 
-import { chmodSync, unlinkSync } from "node:fs";
+import { chmodSync, unlinkSync, utimesSync } from "node:fs";
 import { chmod, mkdir } from "node:fs/promises";
 import { dirname } from "node:path";
 
@@ -16,9 +16,17 @@ export function protectSocket(socketPath: string): void {
   if (process.platform !== "win32") chmodSync(socketPath, 0o600);
 }
 
-/** Sees to it that the socket does not outlive the process; returns how to remove it now. */
-export function removeAtEnd(socketPath: string): () => void {
+const REFRESH_MS = 5 * 60_000;
+
+/**
+ * Keeps the socket's time fresh, which is all that other hosts and containers know of its process, and sees to it that
+ * it does not outlive that; returns how to remove it now.
+ */
+export function keepUntilEnd(socketPath: string): () => void {
+  const refresh = setInterval(() => touch(socketPath), REFRESH_MS);
+  refresh.unref();
   const remove = (): void => {
+    clearInterval(refresh);
     process.off("exit", remove);
     try {
       unlinkSync(socketPath);
@@ -28,4 +36,13 @@ export function removeAtEnd(socketPath: string): () => void {
   };
   process.on("exit", remove);
   return remove;
+}
+
+function touch(path: string): void {
+  try {
+    const now = new Date();
+    utimesSync(path, now, now);
+  } catch {
+    // Whoever removed it did not know better; nobody finds it any more.
+  }
 }

@@ -5,9 +5,12 @@ import {
   constants,
   fstatSync,
   fsyncSync,
+  linkSync,
   mkdirSync,
   openSync,
   readFileSync,
+  renameSync,
+  rmSync,
   writeSync,
 } from "node:fs";
 import { randomBytes } from "node:crypto";
@@ -22,41 +25,62 @@ const OF_OTHERS = 0o077;
 const TOKEN = /^[\w.~-]{16,512}$/;
 
 /**
- * The token in a file; a new one where there is no file yet.
+ * The token in a file; a new one where there is no file yet, or an empty one. Whenever this ends, however it does,
+ * the file holds a whole token or is as it was.
  * @throws LuciError E_CONFIG for a file that others may read or that holds no token, E_IO, E_PERMISSION
  */
 export function readOrMakeToken(path: string): string {
-  try {
-    return makeToken(path);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw diskError(error, path);
-  }
+  const text = readOwn(path);
+  if (text === null || text === "") makeToken(path, { replace: text === "" });
   return readToken(path);
 }
 
-/** @throws the disk's error, EEXIST where there is a file */
-function makeToken(path: string): string {
-  mkdirSync(dirname(path), { recursive: true });
+/** Of two that make one at the same time the first wins. @throws LuciError of the disk's error */
+function makeToken(path: string, { replace }: { replace: boolean }): void {
+  const temporary = `${path}.${randomBytes(6).toString("hex")}.tmp`;
+  try {
+    mkdirSync(dirname(path), { recursive: true });
+    writeToken(temporary);
+    if (replace) renameSync(temporary, path);
+    else publish(temporary, path);
+  } catch (error) {
+    throw diskError(error, path);
+  } finally {
+    rmSync(temporary, { force: true });
+  }
+}
+
+function writeToken(path: string): void {
   const fd = openSync(path, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, OWN_MODE);
   try {
-    const token = randomBytes(SECRET_BYTES).toString("base64url");
-    writeSync(fd, `${token}\n`);
+    writeSync(fd, `${randomBytes(SECRET_BYTES).toString("base64url")}\n`);
     fsyncSync(fd);
-    return token;
   } finally {
     closeSync(fd);
   }
 }
 
+/** Gives it its name, unless there is one by now. @throws the disk's error */
+function publish(temporary: string, path: string): void {
+  try {
+    linkSync(temporary, path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "EEXIST") return;
+    // Some disks know no second names.
+    renameSync(temporary, path);
+  }
+}
+
 function readToken(path: string): string {
-  const text = readOwn(path).trim();
+  const text = readOwn(path)?.trim() ?? "";
   if (TOKEN.test(text)) return text;
   throw new LuciError("E_CONFIG", `${path} holds no token`, {
     hint: "Delete it and luci makes one, or put 16 or more letters and digits into it",
   });
 }
 
-function readOwn(path: string): string {
+/** The text of the user's own file; null where there is none. @throws LuciError */
+function readOwn(path: string): string | null {
   try {
     const fd = openSync(path, constants.O_RDONLY);
     try {
@@ -70,6 +94,7 @@ function readOwn(path: string): string {
       closeSync(fd);
     }
   } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return null;
     throw error instanceof LuciError ? error : diskError(error, path);
   }
 }

@@ -106,12 +106,6 @@ export async function publishManifest(store: Store, manifest: Manifest): Promise
   await store.files.replaceText(manifestPath(store, manifest.name), `${JSON.stringify(manifest, null, 1)}\n`);
 }
 
-/** Takes a model's record away: the moment it is no longer installed. */
-export async function withdrawManifest(store: Store, name: string): Promise<void> {
-  await store.files.remove(manifestPath(store, name));
-  await store.files.syncFolder(store.layout.manifestsFolder);
-}
-
 /** Where a model's record lies. */
 export function manifestPath(store: Store, name: string): string {
   return join(store.layout.manifestsFolder, manifestFileName(name));

@@ -24,10 +24,15 @@ export async function openPartial(store: Store, options: PartialOptions): Promis
     return partial;
   } catch (error) {
     await claim.file.close().catch(() => undefined);
-    if (claim.fresh) await store.files.remove(claim.path).catch(() => undefined);
+    if (claim.fresh) await removeFresh(store, { key, path: claim.path }).catch(() => undefined);
     store.claimed.delete(key);
     throw error;
   }
+}
+
+async function removeFresh(store: Store, { key, path }: { key: string; path: string }): Promise<void> {
+  await store.files.remove(path);
+  store.tagged.delete(key);
 }
 
 /** Better before the first byte than after four billion. */

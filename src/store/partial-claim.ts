@@ -39,6 +39,7 @@ async function claim(store: Store, key: string): Promise<Claim> {
   const { names, hasJournal } = await findLeft(store, key);
   for (const [index, name] of names.entries()) {
     if (!(await store.files.rename(join(folder, name), own))) continue;
+    store.tagged.add(key);
     const file = keepSyncFailures(await store.files.open(own, "update"));
     if (await isOnlyName(file)) {
       // The one journal speaks of one of them: what else dead processes left of this file is in nobody's way.
@@ -49,8 +50,10 @@ async function claim(store: Store, key: string): Promise<Claim> {
     // A publish that died between link and unlink: these bytes are an installed file now, leave them alone.
     await file.close();
     await store.files.remove(own);
+    store.tagged.delete(key);
   }
   const file = keepSyncFailures(await createOwn(store, own));
+  store.tagged.add(key);
   return { path: own, file, fresh: true, hasJournal: await seeAlone(store, { key, own, file }) };
 }
 
@@ -59,7 +62,9 @@ async function createOwn(store: Store, own: string): Promise<OpenFile> {
   try {
     return await store.files.open(own, "create");
   } catch (error) {
-    if (!(error instanceof LuciError) || errnoOf(error.cause) !== "ENOENT") throw error;
+    const errno = error instanceof LuciError ? errnoOf(error.cause) : null;
+    if (errno === "EEXIST") throw lockedError(ownerTag(ownIdentity()));
+    if (errno !== "ENOENT") throw error;
     await store.files.makeFolder(store.layout.partialsFolder);
     return await store.files.open(own, "create");
   }
@@ -84,6 +89,7 @@ async function seeAlone(store: Store, made: { key: string; own: string; file: Op
   } catch (error) {
     await made.file.close();
     await store.files.remove(made.own);
+    store.tagged.delete(made.key);
     throw error;
   }
 }
@@ -104,12 +110,8 @@ async function findLeft(store: Store, key: string): Promise<{ names: string[]; h
     const parsed = parsePartialName(name);
     if (parsed?.key !== key) continue;
     await assertPlainFile(store, join(store.layout.partialsFolder, name));
-    if (parsed.tag !== null && (await isOwned(store, { name, tag: parsed.tag }))) {
-      throw new LuciError(
-        "E_LOCKED",
-        `another process (pid ${parsed.tag.split(".")[0]}) is writing this file`,
-      );
-    }
+    if (parsed.tag !== null && (await isOwned(store, { name, key, tag: parsed.tag })))
+      throw lockedError(parsed.tag);
     names.push(name);
   }
   // What was put at rest in order comes first.
@@ -129,8 +131,15 @@ async function assertPlainFile(store: Store, path: string): Promise<void> {
   );
 }
 
-async function isOwned(store: Store, owned: { name: string; tag: string }): Promise<boolean> {
-  if (owned.tag === ownerTag(ownIdentity())) return false;
+function lockedError(tag: string): LuciError {
+  const isOwn = tag === ownerTag(ownIdentity());
+  const who = isOwn ? "another part of this process" : `another process (pid ${tag.split(".")[0]})`;
+  return new LuciError("E_LOCKED", `${who} is writing this file`);
+}
+
+async function isOwned(store: Store, owned: { name: string; key: string; tag: string }): Promise<boolean> {
+  // The key is claimed: what this store left under its tag nobody writes any more.
+  if (owned.tag === ownerTag(ownIdentity())) return !store.tagged.has(owned.key);
   const facts = await store.files.facts(join(store.layout.partialsFolder, owned.name));
   if (!facts) return false;
   return isTagAlive(owned.tag, { lastSignMs: facts.modifiedMs, nowMs: Date.now() });

@@ -200,6 +200,7 @@ export class StorePartial implements Partial {
     this.#hash?.close();
     try {
       await act();
+      this.#store.tagged.delete(this.#options.key);
     } finally {
       this.#store.claimed.delete(this.#options.key);
     }

@@ -10,8 +10,10 @@ export interface Store {
   readonly layout: Layout;
   readonly hashes: HashPool;
   readonly hasher: HasherChoice;
-  /** Keys whose partials this very process is writing. */
+  /** Keys whose partials are being written through this store. */
   readonly claimed: Set<string>;
+  /** Keys whose data this store put under this process's tag, and has not put away: another store's are not its to take. */
+  readonly tagged: Set<string>;
   /** Folders for models that were looked at and made just now, by path. */
   readonly places: Map<string, Place>;
 }
@@ -30,6 +32,12 @@ export function openStore(options: { files: Files; modelsFolder: string; hasher:
     hashes: createHashPool(),
     hasher: options.hasher,
     claimed: new Set(),
+    tagged: new Set(),
     places: new Map(),
   };
+}
+
+/** For another run in this process: the same claims and workers, while folders are looked at anew. */
+export function shareStore(store: Store): Store {
+  return { ...store, places: new Map() };
 }

@@ -100,7 +100,7 @@ async function receiveRange(answer: Answer, range: Range, options: AttemptOption
     startBytes: got.startBytes,
     endBytes,
     lastBytes: got.endBytes,
-    isReserved: true,
+    reservedBytes: got.endBytes - got.startBytes,
     options,
   });
   if (receivedBytes < endBytes() - got.startBytes) throw endedEarly(options.file);
@@ -129,7 +129,7 @@ async function receiveWhole(answer: Answer, options: AttemptOptions): Promise<vo
     startBytes: 0,
     endBytes,
     lastBytes,
-    isReserved: false,
+    reservedBytes: options.span ? options.span.endBytes - options.span.startBytes : 0,
     options,
   });
   if (expectedBytes === null) partial.end(receivedBytes);
@@ -176,20 +176,21 @@ interface Pour {
   readonly endBytes: () => number;
   /** Where the server said its bytes would end. */
   readonly lastBytes: number;
-  /** The limiter has heard of these bytes. */
-  readonly isReserved: boolean;
+  /** The limiter has heard of so many bytes: a span is reserved before it is asked for. */
+  readonly reservedBytes: number;
   readonly options: AttemptOptions;
 }
 
 /** Streams the body to its offsets and returns how much came; never writes past `endBytes`. */
 async function pour(
   answer: Answer,
-  { startBytes, endBytes, lastBytes, isReserved, options }: Pour,
+  { startBytes, endBytes, lastBytes, reservedBytes, options }: Pour,
 ): Promise<number> {
   const { partial, limiter, signal } = options;
   let gathered: Uint8Array[] = [];
   let gatheredBytes = 0;
   let offsetBytes = startBytes;
+  let leftBytes = reservedBytes;
   let flushedMs = performance.now();
   const flush = async (): Promise<void> => {
     const chunks = gathered;
@@ -208,8 +209,9 @@ async function pour(
       gatheredBytes += wanted.length;
       options.onBytes(wanted.length);
       const arrivedMs = performance.now();
-      // A span's bytes were reserved before it was asked for.
-      if (!isReserved) await limiter.take(chunk.length, signal);
+      const payBytes = Math.max(0, chunk.length - leftBytes);
+      leftBytes = Math.max(0, leftBytes - chunk.length);
+      if (payBytes > 0) await limiter.take(payBytes, signal);
       if (gatheredBytes >= WRITE_BYTES || arrivedMs - flushedMs > SHOW_MS) await flush();
       options.onBlocked(performance.now() - arrivedMs);
       if (wanted.length === chunk.length && offsetBytes + gatheredBytes < endBytes()) continue;

@@ -13,7 +13,15 @@ export interface Task {
   readonly lane?: Lane;
   /** Shut while the task has begun and has no place. Without it a task that has begun keeps its place. */
   readonly gate?: Gate;
-  run(): Promise<void>;
+  run(place: Place): Promise<void>;
+}
+
+/** The place of a task that has begun. Both may be said twice, and mean nothing for a task without a gate. */
+export interface Place {
+  /** Others get it, while the task waits for what one of them may have to bring. */
+  leave(): void;
+  /** The task wants one again: its gate opens once it has. */
+  comeBack(): void;
 }
 
 /** Tasks that are steered together. Higher priorities start first; those of a held lane have no place. */
@@ -36,6 +44,7 @@ interface Entry {
   readonly order: number;
   begin(): Promise<void>;
   hasBegun: boolean;
+  hasLeft: boolean;
 }
 
 /** Runs batches of tasks together as long as their weights fit into the capacity (one always runs). */
@@ -100,13 +109,13 @@ export class TaskQueue {
     for (const task of signal.aborted ? [] : tasks) {
       const begin = (): Promise<void> =>
         task
-          .run()
+          .run({ leave: () => this.#leave(entry), comeBack: () => this.#comeBack(entry) })
           .catch(fail)
           .finally(() => {
             close(entry);
             this.#admit();
           });
-      const entry: Entry = { task, order: (this.#order += 1), begin, hasBegun: false };
+      const entry: Entry = { task, order: (this.#order += 1), begin, hasBegun: false, hasLeft: false };
       open.add(entry);
       this.#waiting.push(entry);
     }
@@ -167,6 +176,22 @@ export class TaskQueue {
     entry.task.gate.shut(NO_PLACE);
     this.#waiting.push(entry);
     this.#sort();
+  }
+
+  #leave(entry: Entry): void {
+    if (!entry.task.gate || entry.hasLeft) return;
+    entry.hasLeft = true;
+    this.#drop(entry);
+    entry.task.gate.shut(NO_PLACE);
+    this.#admit();
+  }
+
+  #comeBack(entry: Entry): void {
+    if (!entry.hasLeft) return;
+    entry.hasLeft = false;
+    this.#waiting.push(entry);
+    this.#sort();
+    this.#admit();
   }
 
   #drop(entry: Entry): void {

@@ -5,10 +5,12 @@ import { LuciError } from "../domain/errors.ts";
 import type { Partial } from "../domain/partial.ts";
 import { type Located, isSmall } from "../domain/plan.ts";
 import { runAttempt } from "./attempt.ts";
+import type { Seat } from "./pool.ts";
+import { watchRequest } from "./request-watch.ts";
 import type { Span } from "./spans.ts";
 import type { TransferOptions } from "./transfer-options.ts";
 
-/** The gate was shut: not the request's fault. */
+/** The gate was shut, or the limit lowered: not the request's fault. */
 const LET_GO = new LuciError("E_STALLED", "nothing is asked for now");
 
 /** A request that failed, for whoever goes on. */
@@ -27,7 +29,7 @@ export function fitsOneRequest(partial: Partial, { limiter }: Pick<TransferOptio
 }
 
 /**
- * Asks for a whole small file once. Answers how that failed, or null: then it is there, or the gate was shut on it.
+ * Asks for a whole small file once. Answers how that failed, or null: then it is there, or was not wanted any more.
  * @throws the signal's reason; what the source throws
  */
 export async function fetchStraight(
@@ -35,49 +37,72 @@ export async function fetchStraight(
   partial: Partial,
   options: TransferOptions,
 ): Promise<FailedAttempt | null> {
-  const { signal, gate, limiter, pool } = options;
+  const { signal } = options;
   signal.throwIfAborted();
-  await gate.pass(signal);
+  await options.gate.pass(signal);
   const located = await options.locate();
-  // It may have been shut while the address was looked for.
-  if (!gate.isOpen) return null;
-  const span = wholeSpan(partial);
-  await limiter.take(span.endBytes, signal);
-  const giveUp = new AbortController();
-  const stop = (): void => giveUp.abort(signal.reason);
-  if (signal.aborted) stop();
-  signal.addEventListener("abort", stop);
-  const stopListening = gate.onShut(() => giveUp.abort(LET_GO));
-  const seat = pool.join(new URL(located.url).host, () => undefined);
+  const seat = options.pool.join(new URL(located.url).host, () => undefined);
   seat.opened(1);
   options.onConnections(1);
   try {
-    await runAttempt({
-      http: options.http,
-      limiter,
-      located,
-      span,
-      file,
-      partial,
-      signal: giveUp.signal,
-      validatorOf: options.validatorOf,
-      onAccepted: () => undefined,
-      onBytes: (sizeBytes) => {
-        seat.moved(sizeBytes);
-        options.onBytes(sizeBytes);
-      },
-      onBlocked: (waitMs) => seat.blocked(waitMs),
-    });
+    await ask({ file, partial, located, seat }, options);
     return null;
   } catch (error) {
     signal.throwIfAborted();
     return error === LET_GO ? null : { error, located };
   } finally {
-    signal.removeEventListener("abort", stop);
-    stopListening();
     seat.opened(-1);
     seat.leave();
     options.onConnections(0);
+  }
+}
+
+interface Question {
+  readonly file: string;
+  readonly partial: Partial;
+  readonly located: Located;
+  readonly seat: Seat;
+}
+
+/** Asks in its turn, for as long as it is wanted. @throws LET_GO when it is not any more */
+async function ask({ file, partial, located, seat }: Question, options: TransferOptions): Promise<void> {
+  const { limiter } = options;
+  const span = wholeSpan(partial);
+  const giveUp = new AbortController();
+  const stop = (): void => giveUp.abort(options.signal.reason);
+  if (options.signal.aborted) stop();
+  options.signal.addEventListener("abort", stop);
+  let sendsWhole = false;
+  const watch = watchRequest(options, {
+    // Of what comes without a range, the rest cannot be asked for by itself.
+    restBytes: () => (sendsWhole ? 0 : span.endBytes - span.positionBytes),
+    giveUp: () => giveUp.abort(LET_GO),
+  });
+  try {
+    // Either may have changed while the address was looked for.
+    if (!watch.isWanted()) throw LET_GO;
+    await limiter.take(span.endBytes, giveUp.signal);
+    giveUp.signal.throwIfAborted();
+    await runAttempt({
+      ...options,
+      located,
+      span,
+      file,
+      partial,
+      signal: giveUp.signal,
+      onAccepted: ({ ranges }) => {
+        sendsWhole = !ranges;
+      },
+      onBytes: (sizeBytes) => {
+        span.positionBytes += sizeBytes;
+        seat.moved(sizeBytes);
+        options.onBytes(sizeBytes);
+      },
+      onBlocked: (waitMs) => seat.blocked(waitMs),
+    });
+  } finally {
+    options.signal.removeEventListener("abort", stop);
+    watch.stop();
   }
 }
 

@@ -14,7 +14,7 @@ export interface ErrorStyle {
 /** The text after `error: `: the message, for a bug its stack, and the hint on a line of its own. */
 export function renderError(report: ErrorReport, { paint, stack }: ErrorStyle): string {
   const lines = [escapeText(report.message)];
-  if (report.code === "E_INTERNAL" && stack !== undefined) lines.push(paint.dim(stackFrames(stack)));
+  if (report.code === "E_INTERNAL" && stack) lines.push(paint.dim(stackFrames(stack)));
   if (report.hint !== "") lines.push(`${paint.cyan("hint:")} ${escapeText(report.hint)}`);
   return lines.join("\n");
 }

@@ -398,7 +398,8 @@ describe("words", () => {
     for (const args of [
       ["pause"],
       ["resume", "alpha", "--all"],
-      ["limit", "0"],
+      ["limit", "fast"],
+      ["limit", "-5"],
       ["priority", "alpha", "urgent"],
     ])
       expect([args, (await stage.luci(args)).exitCode]).toEqual([args, 2]);

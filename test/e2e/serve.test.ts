@@ -180,7 +180,7 @@ describe("other commands", () => {
     const refused = await stage.luci(["install", "alpha", "--detach", "--force", "--jobs", "2"], { env });
     expect([refused.exitCode, refused.stderr]).toEqual([2, expect.stringContaining("`--jobs`, `--force`")]);
     const unknown = await stage.luci(["install", "nope", "--detach"], { env });
-    expect([unknown.exitCode, unknown.stderr]).toEqual([2, expect.stringContaining("no model named nope")]);
+    expect([unknown.exitCode, unknown.stderr]).toEqual([7, expect.stringContaining("no model named nope")]);
     const second = await stage.luci(["serve", "--port", "0", "--json"], { env });
     expect(errorOf(second)).toMatchObject({
       code: "E_LOCKED",
@@ -188,8 +188,12 @@ describe("other commands", () => {
       message: expect.stringContaining(String(serve.child.pid)),
     });
     await stop("SIGTERM");
-    const nobody = await stage.luci(["install", "alpha", "--detach"], { env });
+    // What there is to say of the settings is said once.
+    const HF_TOKEN_PATH = join(stage.home, "hub-token");
+    await writeFile(HF_TOKEN_PATH, "hf_x", { mode: 0o644 });
+    const nobody = await stage.luci(["install", "alpha", "--detach"], { env: { ...env, HF_TOKEN_PATH } });
     expect([nobody.exitCode, nobody.stderr]).toEqual([7, expect.stringContaining("`luci serve`")]);
+    expect(nobody.stderr.match(/Other users can read your token/g)).toHaveLength(1);
   });
 });
 

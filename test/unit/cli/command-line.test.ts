@@ -2,6 +2,7 @@
 
 import { describe, expect, test } from "bun:test";
 import { cutCommand, type Definition, mentions, readInput } from "../../../src/cli/command-line.ts";
+import { readRequest } from "../../../src/cli/request.ts";
 import { LuciError } from "../../../src/domain/errors.ts";
 
 const DEFINITION: Definition = {
@@ -143,5 +144,20 @@ describe("refused with E_USAGE", () => {
     const error = refusal(["now"], { ...DEFINITION, words: { min: 0, max: 0, missing: "" } });
     expect(error.message).toContain("takes no words");
     expect(error.message).toContain("`now`");
+  });
+});
+
+describe("a number below zero", () => {
+  const rule = { ...DEFINITION.words, takesNegative: true };
+
+  test("is a word where the command takes one, and a flag nobody knows elsewhere", () => {
+    expect(readInput(["mistral", "-5"], { ...DEFINITION, words: rule }).words).toEqual(["mistral", "-5"]);
+    expect(refusal(["-5"]).message).toBe("`fetch` has no flag `-5`");
+    expect(readInput(["--jobs", "-5"], DEFINITION).text("jobs")).toBe("-5");
+  });
+
+  test("is no word of `remove`, one of `priority`", async () => {
+    expect((await readRequest(["priority", "mistral", "-5"])).kind).toBe("command");
+    await expect(readRequest(["remove", "-5"])).rejects.toMatchObject({ code: "E_USAGE" });
   });
 });

@@ -98,6 +98,9 @@ describe("what is answered", () => {
     ['{"limitRate":"20M"}', { priority: undefined, limitBytesPerSec: 20_000_000 }],
     ['{"limitRate":4096,"priority":"low"}', { priority: -10, limitBytesPerSec: 4_096 }],
     ['{"limitRate":null}', { priority: undefined, limitBytesPerSec: null }],
+    ['{"limitRate":"20M/s"}', { priority: undefined, limitBytesPerSec: 20_000_000 }],
+    ['{"limitRate":"none"}', { priority: undefined, limitBytesPerSec: null }],
+    ['{"limitRate":"0"}', { priority: undefined, limitBytesPerSec: null }],
     ['{"limitRate":"off"}', { priority: undefined, limitBytesPerSec: null }],
   ])("PATCH of a download with %s", async (body, change) => {
     const { ask, calls } = stand();

@@ -47,6 +47,11 @@ test.each([
   ["nas.local.", "0.0.0.0", ["nas.local"], 200],
   ["nas.local.evil.example", "0.0.0.0", ["nas.local"], 403],
   ["evil.example", "0.0.0.0", [], 403],
+  ["192.168.1.5:5824", "0.0.0.0", [], 200],
+  ["192.168.1.5:5824", "::", [], 200],
+  ["[fe80::1]:5824", "0:0:0:0:0:0:0:0", [], 200],
+  ["192.168.1.5.evil.example", "0.0.0.0", [], 403],
+  ["192.168.1.5:5824", "127.0.0.1", [], 403],
   ["localhost:5824", "127.0.0.1", [], 200],
   ["localhost/@evil.example", "127.0.0.1", [], 403],
   ["evil.example#localhost", "127.0.0.1", [], 403],
@@ -79,4 +84,19 @@ test.each([
   [{ cookie: `token=${TOKEN}` }, 401],
 ])("what changes something is done with %p: %d", (headers, status) => {
   expect(ask(headers as Record<string, string>, { method: "POST", path: "/v1/cleanup" })).toBe(status);
+});
+
+test.each([
+  [true, AUTHORIZED, "/v1/events"],
+  [false, {}, "/v1/events"],
+  [false, AUTHORIZED, "/page.js"],
+])("it says %p of whoever comes with %p to %s: the token was shown", (isKnown, headers, path) => {
+  const keep = createGatekeeper({
+    token: TOKEN,
+    host: "127.0.0.1",
+    allowedHosts: [],
+    openPaths: new Set(["/page.js"]),
+  });
+  const request = new Request(`http://x${path}`, { headers: { host: "127.0.0.1:5824", ...headers } });
+  expect(keep(request)).toBe(isKnown);
 });

@@ -6,6 +6,7 @@ import {
   formatRate,
   formatRemaining,
   parseDuration,
+  parseRate,
   parseSize,
 } from "../../../src/domain/size.ts";
 
@@ -17,6 +18,24 @@ function codeOf(run: () => unknown): string {
   }
   return "nothing thrown";
 }
+
+describe("parseRate", () => {
+  test.each([
+    ["20M", 20_000_000],
+    ["20M/s", 20_000_000],
+    [" 1.5MiB/S ", 1_572_864],
+    ["4096", 4_096],
+    ["off", null],
+    ["None", null],
+    ["0", null],
+  ])("%p is %p", (text, rate) => {
+    expect(parseRate(text)).toBe(rate);
+  });
+
+  test.each(["", "fast", "-1", "0.1", "20M/h", "/s", "M"])("%p is refused", (text) => {
+    expect(codeOf(() => parseRate(text))).toBe("E_USAGE");
+  });
+});
 
 describe("parseSize", () => {
   const sizes: readonly (readonly [string, number])[] = [

@@ -9,7 +9,6 @@ import {
   parseManifest,
   publishManifest,
   readRecords,
-  withdrawManifest,
 } from "../../../src/store/manifest.ts";
 import { manifestFile, storeRoom } from "../../support/store-room.ts";
 
@@ -39,13 +38,6 @@ describe("a record", () => {
     expect((await readRecords(room.store)).manifests[0]?.ref).toBe("other");
     // Nothing but records is left lying about.
     expect(await readdir(room.store.layout.manifestsFolder)).toHaveLength(2);
-  });
-
-  test("is gone when it was withdrawn", async () => {
-    await using room = await storeRoom();
-    await publishManifest(room.store, manifest());
-    await withdrawManifest(room.store, "llama3.2");
-    expect((await readRecords(room.store)).manifests).toEqual([]);
   });
 
   test.each([

@@ -6,11 +6,12 @@ import { randomBytes } from "../../../src/demo/random-bytes.ts";
 import { LuciError } from "../../../src/domain/errors.ts";
 import type { PlanFile } from "../../../src/domain/plan.ts";
 import { PIECE_BYTES } from "../../../src/platform/hash.ts";
+import type { Files } from "../../../src/platform/files.ts";
 import { nodeFiles } from "../../../src/platform/node-files.ts";
 import { journalPath, partialFileName, partialKey } from "../../../src/store/layout.ts";
 import type { StorePartial } from "../../../src/store/partial.ts";
-import type { Store } from "../../../src/store/store.ts";
-import { type DiskHand, diskRefusal, faultyFiles } from "../../support/faulty-files.ts";
+import { type Store, openStore } from "../../../src/store/store.ts";
+import { faultyFiles } from "../../support/faulty-files.ts";
 import { deadTag, runningTag } from "../../support/owner-tags.ts";
 import {
   changeJournal,
@@ -294,6 +295,31 @@ describe("possession", () => {
     await other.partial.discard();
   });
 
+  test("of another store in this process is respected, and what this one left is not", async () => {
+    await using room = await storeRoom();
+    let refuses = false;
+    const rename: Files["rename"] = (from, to) =>
+      refuses ? Promise.reject(new LuciError("E_IO", "refused")) : nodeFiles().rename(from, to);
+    const other = openStore({ files: { ...nodeFiles(), rename }, modelsFolder: room.folder, hasher: "auto" });
+    const { partial } = await openRoomPartial(room.store, file);
+    await put(partial, 0, PIECE_BYTES);
+    await partial.checkpoint();
+    expect(await failed(openRoomPartial(other, file))).toMatchObject({ code: "E_LOCKED" });
+    await complete(partial);
+    await partial.release();
+    const { partial: taken } = await openRoomPartial(other, file);
+    expect(taken.doneBytes).toBe(SIZE);
+    expect(await failed(openRoomPartial(room.store, file))).toMatchObject({ code: "E_LOCKED" });
+    // Its end fails: the data stays under this process's tag, and is for the same store to go on with.
+    refuses = true;
+    expect(await failed(taken.release())).toMatchObject({ message: "refused" });
+    refuses = false;
+    expect(await failed(openRoomPartial(room.store, file))).toMatchObject({ code: "E_LOCKED" });
+    const { partial: again } = await openRoomPartial(other, file);
+    await again.discard();
+    other.hashes.close();
+  });
+
   test("that somebody else took is noticed before a journal is written for it", async () => {
     await using room = await storeRoom();
     const { partial } = await openRoomPartial(room.store, file);
@@ -403,24 +429,6 @@ test("a journal that came while the data was made is nobody's, and goes", async 
 });
 
 describe("a disk that fails", () => {
-  test("to take a file so large says so before the first byte, and nothing is left", async () => {
-    const asked: string[] = [];
-    const hand: DiskHand = ({ name, path }) => {
-      if (name !== "truncate") return;
-      asked.push(name);
-      throw diskRefusal("EFBIG", path);
-    };
-    await using room = await storeRoom({ files: faultyFiles(nodeFiles(), hand) });
-    const large = { ...file, sizeBytes: 2 ** 32 };
-    const refused = await openRoomPartial(room.store, large).catch((error: unknown) => error);
-    expect(refused).toMatchObject({ code: "E_IO", message: expect.stringContaining("4 GiB") });
-    expect(await nodeFiles().list(room.store.layout.partialsFolder)).toEqual([]);
-    // One byte less is nothing that has to be tried out.
-    const { partial } = await openRoomPartial(room.store, { ...file, sizeBytes: 2 ** 32 - 1 });
-    expect(asked).toEqual(["truncate"]);
-    await partial.discard();
-  });
-
   test("to make data durable is not asked a second time: no journal, no seal", async () => {
     const files = faultyFiles(nodeFiles(), ({ name, before }) => {
       if (name === "datasync" && before === 0) throw new LuciError("E_IO", "input/output error");

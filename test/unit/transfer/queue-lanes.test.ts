@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { Gate } from "../../../src/transfer/gate.ts";
-import { type Lane, TaskQueue } from "../../../src/transfer/queue.ts";
+import { type Lane, type Place, TaskQueue } from "../../../src/transfer/queue.ts";
 
 const never = new AbortController().signal;
 
@@ -10,14 +10,16 @@ function stand(capacity: number, options: { preempt?: boolean } = {}) {
   const log: string[] = [];
   const ends = new Map<string, PromiseWithResolvers<void>>();
   const gates = new Map<string, Gate>();
+  const places = new Map<string, Place>();
   const add = (names: readonly string[], { lane, weight = 1, signal = never }: AddOptions): Promise<void> => {
     const tasks = names.map((name) => {
       const gate = new Gate();
       const end = Promise.withResolvers<void>();
       ends.set(name, end);
       gates.set(name, gate);
-      const run = (): Promise<void> => {
+      const run = (place: Place): Promise<void> => {
         log.push(name);
+        places.set(name, place);
         return end.promise;
       };
       return { weight, lane, gate, run };
@@ -28,7 +30,14 @@ function stand(capacity: number, options: { preempt?: boolean } = {}) {
     ends.get(name)?.resolve();
     for (let turn = 0; turn < 20; turn += 1) await Promise.resolve();
   };
-  return { queue, log, add, end, hasPlace: (name: string) => gates.get(name)!.isOpen };
+  return {
+    queue,
+    log,
+    add,
+    end,
+    placeOf: (name: string) => places.get(name)!,
+    hasPlace: (name: string) => gates.get(name)!.isOpen,
+  };
 }
 
 interface AddOptions {
@@ -134,4 +143,46 @@ test("batches share the places, and each ends by itself", async () => {
   expect(log).toEqual(["a", "b", "c"]);
   await end("c");
   await second;
+});
+
+test("who leaves its place gets one again in its turn, as soon as it wants one", async () => {
+  const { queue, log, add, end, placeOf, hasPlace } = stand(1);
+  const done = [add(["a"], { lane: queue.lane() }), add(["x", "y"], { lane: queue.lane() })];
+  placeOf("a").leave();
+  placeOf("a").leave();
+  expect([log, hasPlace("a")]).toEqual([["a", "x"], false]);
+  await end("x");
+  // It does not want one yet.
+  expect([log, hasPlace("a")]).toEqual([["a", "x", "y"], false]);
+  placeOf("a").comeBack();
+  placeOf("a").comeBack();
+  expect(hasPlace("a")).toBe(false);
+  await end("y");
+  expect(hasPlace("a")).toBe(true);
+  await end("a");
+  await Promise.all(done);
+});
+
+test("who waits for what a lesser one has gives it back the place it took", async () => {
+  const { queue, log, add, end, placeOf, hasPlace } = stand(1, { preempt: true });
+  const done = [add(["low"], { lane: queue.lane(-10) }), add(["high"], { lane: queue.lane(10) })];
+  expect([log, hasPlace("low")]).toEqual([["low", "high"], false]);
+  placeOf("high").leave();
+  expect([hasPlace("low"), hasPlace("high")]).toEqual([true, false]);
+  placeOf("high").comeBack();
+  expect([hasPlace("low"), hasPlace("high")]).toEqual([false, true]);
+  for (const name of ["high", "low"]) await end(name);
+  await Promise.all(done);
+});
+
+test("who ends without its place leaves the count right", async () => {
+  const { queue, log, add, end, placeOf } = stand(1);
+  const done = [add(["a"], { lane: queue.lane() }), add(["x", "y"], { lane: queue.lane() })];
+  placeOf("a").leave();
+  await end("a");
+  expect(log).toEqual(["a", "x"]);
+  await end("x");
+  expect(log).toEqual(["a", "x", "y"]);
+  await end("y");
+  await Promise.all(done);
 });

@@ -13,16 +13,16 @@ import { transferFile } from "../../../src/transfer/transfer.ts";
 const SIZE = 1_000;
 const url = "https://example.com/x";
 
-function fakePartial(has: Range[] = []): Partial {
+function fakePartial(has: Range[] = [], sizeBytes = SIZE): Partial {
   let written = has;
   return {
-    sizeBytes: SIZE,
+    sizeBytes,
     etag: null,
     get doneBytes() {
       return totalSize(written);
     },
     hashedBytes: 0,
-    missing: () => missingRanges(written, SIZE),
+    missing: () => missingRanges(written, sizeBytes),
     write: async (startBytes, chunks) => {
       const endBytes = startBytes + chunks.reduce((sum, chunk) => sum + chunk.length, 0);
       written = addRange(written, { startBytes, endBytes });
@@ -55,7 +55,7 @@ function server(act: (asked: Asked, count: number) => void | Promise<void> = () 
       proxy: null,
       url: address,
       hops: [{ url: address, status: 206, headers }],
-      contentRange: { ...range, totalBytes: SIZE },
+      contentRange: { ...range, totalBytes: Math.max(SIZE, range.endBytes) },
       contentLengthBytes: null,
       body: async function* () {
         yield new Uint8Array(range.endBytes - range.startBytes);
@@ -139,5 +139,61 @@ describe("a small file", () => {
     });
     const pending = transferFile("x", fakePartial(), optionsWith(http, { signal: interrupt.signal }).options);
     expect(await pending.catch((error: unknown) => error)).toBe(stop);
+  });
+
+  test("that waits for the speed limit is not asked for once the gate is shut", async () => {
+    const gate = new Gate();
+    const limiter = createLimiter(4_096);
+    const { http, asked } = server();
+    const interrupt = new AbortController();
+    const { options } = optionsWith(http, { gate, limiter, signal: interrupt.signal });
+    // Whoever was first keeps the limit's line for a while.
+    const first = limiter.take(8_192, interrupt.signal).catch(() => undefined);
+    const pending = transferFile("x", fakePartial(), options).catch((error: unknown) => error);
+    await Bun.sleep(0);
+    gate.shut("a test");
+    limiter.setRate(null);
+    await first;
+    for (let turn = 0; turn < 50; turn += 1) await Promise.resolve();
+    expect(asked).toEqual([]);
+    limiter.setRate(4_096 * 1_000);
+    interrupt.abort(new LuciError("E_INTERRUPTED", "stop"));
+    expect(await pending).toMatchObject({ code: "E_INTERRUPTED" });
+    expect(asked).toEqual([]);
+  });
+
+  test("for whose rest the limit was lowered is given up, and what is missing comes at the new one", async () => {
+    const limiter = createLimiter(null);
+    const sizeBytes = 64 * 1024;
+    const { http, asked } = server(({ signal }, count) => {
+      if (count > 1) return;
+      limiter.setRate(60_000);
+      signal.throwIfAborted();
+    });
+    const { options, retries } = optionsWith(http, { limiter, retries: 0 });
+    const partial = fakePartial([], sizeBytes);
+    await transferFile("x", partial, options);
+    const sizes = asked.map(({ range }) => range!.endBytes - range!.startBytes);
+    expect([sizes[0], Math.max(...sizes.slice(1)), retries]).toEqual([sizeBytes, 16 * 1024, []]);
+    expect(partial.missing()).toEqual([]);
+  });
+
+  test("pays the speed limit for each byte once, also where the server sends it without a range", async () => {
+    const { http } = server();
+    const open: Http["open"] = async (address, given) => {
+      const answer = await http.open(address, given);
+      return { ...answer, status: 200, contentRange: null, contentLengthBytes: SIZE };
+    };
+    let paidBytes = 0;
+    const limiter: TransferOptions["limiter"] = {
+      requestBytes: null,
+      take: async (sizeBytes) => {
+        paidBytes += sizeBytes;
+      },
+      onLowered: () => () => undefined,
+    };
+    const partial = fakePartial();
+    await transferFile("x", partial, optionsWith({ open } as Http, { limiter }).options);
+    expect([paidBytes, partial.missing()]).toEqual([SIZE, []]);
   });
 });

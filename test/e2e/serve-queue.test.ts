@@ -1,0 +1,83 @@
+// What a queue of many downloads has to hold: nothing is written by two, nothing is dropped, nothing is lost.
+
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "bun:test";
+import { readFile, readdir, rm } from "node:fs/promises";
+import { join } from "node:path";
+import type { Job } from "../../src/domain/job.ts";
+import { checkInvariants } from "../support/invariants.ts";
+import { ggufFile } from "../support/model-repos.ts";
+import { type Serve, startServe, until } from "../support/serve.ts";
+import { openStage, type Stage } from "../support/stage.ts";
+
+const MIB = 1024 * 1024;
+const CONFIG = '{"model_type":"llama","text":"all of it"}\n';
+
+let stage: Stage;
+let serve: Serve;
+
+beforeAll(async () => {
+  // Just large enough for a hash worker.
+  const many = Array.from({ length: 20 }, (_, at) => ggufFile(`many-${at}.gguf`, MIB, 10 + at));
+  stage = await openStage({
+    repos: [
+      {
+        name: "org/twice",
+        files: [await ggufFile("twice.gguf", MIB, 1), { path: "config.json", content: CONFIG }],
+      },
+      { name: "org/many", files: await Promise.all(many) },
+      { name: "org/large", files: [await ggufFile("large.gguf", 8 * MIB, 2)] },
+    ],
+  });
+});
+beforeEach(async () => {
+  await rm(stage.models, { recursive: true, force: true });
+  for (const ending of ["", "-wal", "-shm"]) await rm(join(stage.home, `luci.db${ending}`), { force: true });
+  stage.hub.behave({ intercept: null, rateBytesPerSec: null });
+  stage.hub.reset();
+  serve = await startServe(stage);
+});
+afterEach(async () => {
+  serve.child.kill("SIGKILL");
+  await serve.child.ended;
+});
+afterAll(() => stage[Symbol.asyncDispose]());
+
+async function add(ref: string, more: Record<string, unknown> = {}): Promise<Job> {
+  return (await serve.ask("POST", "/v1/downloads", { body: { ref, ...more } })).data as Job;
+}
+
+describe("many at once", () => {
+  test("the same small file is written by one of them, and both have it", async () => {
+    let asked = 0;
+    stage.hub.behave({
+      intercept: ({ path }) => {
+        if (!path.endsWith("/config.json")) return undefined;
+        asked += 1;
+        // The first one stands half written while the other would begin.
+        return asked === 1 ? { waitMs: 1_500 } : undefined;
+      },
+    });
+    const one = await add("hf:org/twice");
+    await until("the first asks for it", () => asked > 0);
+    const other = await add("hf:org/twice@main");
+    const isOver = async ({ id }: Job): Promise<boolean> =>
+      ["done", "failed"].includes((await serve.job(id)).state);
+    await until("both are over", async () => (await isOver(one)) && (await isOver(other)));
+    expect(asked).toBe(1);
+    expect((await serve.job(one.id)).error).toBeNull();
+    expect((await serve.job(other.id)).error).toBeNull();
+    expect(await readFile(join(stage.models, "org--twice", "config.json"), "utf8")).toBe(CONFIG);
+    await checkInvariants(stage.models, stage.hub);
+  });
+
+  test("do not leave workers behind", async () => {
+    const threads = async (): Promise<number> => (await readdir(`/proc/${serve.child.pid}/task`)).length;
+    const first = await add("hf:org/many:many-0.gguf");
+    await until("one is done", async () => (await serve.job(first.id)).state === "done");
+    const before = await threads();
+    for (let at = 1; at < 20; at += 1) await add(`hf:org/many:many-${at}.gguf`);
+    await until("all are done", async () => (await serve.jobs()).every(({ state }) => state === "done"));
+    // At most a worker for each core, four at most.
+    expect((await threads()) - before).toBeLessThan(12);
+  });
+});

@@ -1,0 +1,95 @@
+// Models that need the same file at the same time, in one process with one place: who waits for the other's turn
+// keeps nobody from going on.
+
+import { describe, expect, test } from "bun:test";
+import { install } from "../../src/app/install.ts";
+import { Steering } from "../../src/app/steering.ts";
+import type { LuciEventBody } from "../../src/domain/events.ts";
+import { parseRefs } from "../../src/domain/ref.ts";
+import type { InstallResult } from "../../src/domain/results.ts";
+import { shareStore } from "../../src/store/store.ts";
+import { checkInvariants } from "../support/invariants.ts";
+import { LARGE, type Rig, modelContent, openRig } from "../support/rig.ts";
+import { until } from "../support/until.ts";
+
+const MIB = 1024 * 1024;
+const DEADLINE_MS = 20_000;
+
+/** Several runs in one process, as a service has them: one steering with one place, one store. */
+function openService(rig: Rig, { preempt }: { preempt: boolean }) {
+  const base = rig.context({ settings: { jobs: 1, connections: 2, diskWaitMs: 60_000 } });
+  const steering = new Steering({ ...base.settings, preempt, pid: 1, emit: () => undefined });
+  const signal = AbortSignal.timeout(DEADLINE_MS);
+  const start = (name: string, priority: number, onEvent: (event: LuciEventBody) => void) => {
+    const context = { ...base, steering, store: shareStore(base.store), emit: onEvent, signal };
+    return install(context, {
+      refs: parseRefs([`hf:org/${name}:Q4_0`]),
+      force: false,
+      resume: true,
+      dryRun: false,
+      sha256: null,
+      allowUnsafe: false,
+      wait: true,
+      job: { id: name, priority },
+      confirm: async () => true,
+    });
+  };
+  return { steering, start };
+}
+
+/** Two models of the same bytes, and a third of its own. */
+async function openTwins(sizeBytes: number): Promise<Rig> {
+  const content = await modelContent(sizeBytes);
+  const repoOf = (name: string, of: typeof content) => ({
+    name: `org/${name}`,
+    files: [{ path: `${name}-Q4_0.gguf`, content: of }],
+  });
+  const repos = [repoOf("one", content), repoOf("twin", content)];
+  repos.push(repoOf("other", await modelContent(300 * 1024 + 1)));
+  return openRig(sizeBytes, { repos, rateBytesPerSec: 8 * MIB });
+}
+
+const wholes = (results: readonly InstallResult[]): number[] =>
+  results.map(({ installed }) => installed.length);
+
+describe.each([LARGE, 900 * 1024 + 7])("a file of %d bytes that two models need", (sizeBytes) => {
+  test(
+    "comes to both, where the more important one took the other's place",
+    async () => {
+      await using rig = await openTwins(sizeBytes);
+      const { start } = openService(rig, { preempt: true });
+      const begun = Promise.withResolvers<void>();
+      const one = start("one", 0, ({ type }) => type === "file.started" && begun.resolve());
+      await begun.promise;
+      const twin = start("twin", 10, () => undefined);
+      expect(wholes(await Promise.all([one, twin]))).toEqual([1, 1]);
+      await checkInvariants(rig.models, rig.hub);
+    },
+    DEADLINE_MS + 5_000,
+  );
+
+  test(
+    "is waited for without a place: a third goes on while the first is paused",
+    async () => {
+      await using rig = await openTwins(sizeBytes);
+      const { start, steering } = openService(rig, { preempt: false });
+      let isWaiting = false;
+      const begun = Promise.withResolvers<void>();
+      const one = start("one", 0, ({ type }) => {
+        if (type !== "file.started") return;
+        steering.handle("one")?.pause();
+        begun.resolve();
+      });
+      await begun.promise;
+      const twin = start("twin", 0, (event) => {
+        if (event.type === "notice" && event.message.includes("waiting")) isWaiting = true;
+      });
+      await until(() => isWaiting, "the twin waits");
+      expect(wholes([await start("other", 0, () => undefined)])).toEqual([1]);
+      steering.handle("one")?.resume();
+      expect(wholes(await Promise.all([one, twin]))).toEqual([1, 1]);
+      await checkInvariants(rig.models, rig.hub);
+    },
+    DEADLINE_MS + 5_000,
+  );
+});
