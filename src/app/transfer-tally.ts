@@ -104,7 +104,13 @@ export class TransferTally {
     if (event.type === "file.progress") this.#progress(model, count, { doneBytes: event.doneBytes, atMs });
     if (event.type === "file.retrying") count.retries += 1;
     if (event.type === "file.restarted") count.doneBytes = 0;
-    if (event.type === "file.done") count.end = { outcome: "ready", how: event.how, atMs };
+    if (event.type === "file.done") {
+      // A small file's end is told without a last progress before it.
+      const isWhole = event.how === "fetched" || event.how === "repaired";
+      if (isWhole)
+        this.#progress(model, count, { doneBytes: Math.max(count.doneBytes, event.sizeBytes), atMs });
+      count.end = { outcome: "ready", how: event.how, atMs };
+    }
     if (event.type === "file.failed") count.end = { outcome: "failed", how: null, atMs };
     if (event.type === "file.cancelled") count.end = { outcome: "interrupted", how: null, atMs };
   }

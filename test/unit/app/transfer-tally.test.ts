@@ -77,6 +77,16 @@ describe("a file", () => {
     expect([elapsedMs, peakBytesPerSec]).toEqual([10_000, 3_000]);
   });
 
+  test("counts a small file, which tells of its end only", () => {
+    expect(tallied([0, queued], [1_000, started()], [2_000, done]).transfers[0]).toMatchObject({
+      fetchedBytes: 9,
+      meanBytesPerSec: 9,
+    });
+    expect(tallied([0, queued], [1_000, started(4)], [2_000, done]).transfers[0]?.fetchedBytes).toBe(5);
+    const reused = { ...done, how: "reused" } as const;
+    expect(tallied([0, queued], [1_000, started()], [2_000, reused]).transfers[0]?.fetchedBytes).toBe(0);
+  });
+
   test("counts twice what is fetched twice", () => {
     const restarted = { type: "file.restarted", ...FILE, reason: "x" } as const;
     const { transfers } = tallied(
