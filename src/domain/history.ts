@@ -47,6 +47,7 @@ export interface HistoryDay {
   readonly day: string;
   readonly source: string;
   readonly fetchedBytes: number;
+  /** Models that became ready; the bytes are those of all that were tried. */
   readonly installs: number;
 }
 

@@ -73,7 +73,7 @@ export function openHistory({ homeFolder, nowMs, onDamaged }: HistoryOptions): H
       database
         .all(
           `SELECT date(at_ms / 1000, 'unixepoch', 'localtime') AS day, source, SUM(fetched_bytes) AS fetched_bytes,
-           COUNT(*) AS installs FROM installs WHERE at_ms >= ? GROUP BY day, source ORDER BY day DESC, fetched_bytes DESC`,
+           SUM(outcome = 'ready') AS installs FROM installs WHERE at_ms >= ? GROUP BY day, source ORDER BY day DESC, fetched_bytes DESC`,
           [sinceMs],
         )
         .map((row) => ({

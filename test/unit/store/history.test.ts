@@ -94,19 +94,20 @@ describe("the history", () => {
     history.close();
   });
 
-  test("sums up by local day and source", async () => {
+  test("sums up by local day and source, and calls an install what became ready", async () => {
     await using home = await tempHome();
     const { history } = open(home.path);
     const noon = (day: number): string => new Date(2026, 10, day, 12).toISOString();
     history.add(record({ at: noon(20) }));
     history.add(record({ at: noon(21) }));
     history.add(record({ at: noon(21), fetchedBytes: 5 }));
+    history.add(record({ at: noon(21), fetchedBytes: 1, outcome: "failed" }));
     history.add(record({ at: noon(21), source: "example.org", fetchedBytes: 7 }));
     expect(history.days(new Date(2026, 10, 21).getTime())).toEqual([
-      { day: "2026-11-21", source: "huggingface.co", fetchedBytes: 1_005, installs: 2 },
+      { day: "2026-11-21", source: "huggingface.co", fetchedBytes: 1_006, installs: 2 },
       { day: "2026-11-21", source: "example.org", fetchedBytes: 7, installs: 1 },
     ]);
-    expect(history.clear()).toBe(4);
+    expect(history.clear()).toBe(5);
     expect([history.days(0), history.read(ALL)]).toEqual([[], []]);
     history.close();
   });
