@@ -56,7 +56,7 @@ export async function waitReady(context: Context, options: WaitOptions): Promise
 /** Whoever carries a model that is waited for. */
 class Watch {
   readonly #context: Context;
-  /** Jobs that were seen under way, by their id: only these can fail before our eyes. */
+  /** Jobs that were seen under way, and those a daemon gave up before: by their id, the latest last. */
   readonly #seen = new Map<string, Job>();
   readonly #followed = new Set<number>();
   readonly #told = new Set<string>();
@@ -79,7 +79,7 @@ class Watch {
     for (const model of pending) {
       const jobs = [...this.#seen.values()].filter((job) => isMeant(model, job));
       if (jobs.some(({ id, state }) => busy.has(id) || state === "done")) continue;
-      const ended = jobs.find(isEnded);
+      const ended = jobs.findLast(isEnded);
       if (ended) throw endOf(ended);
       idle.push(model);
     }
@@ -91,7 +91,7 @@ class Watch {
   /** Takes note of a job; answers whether it is under way. */
   #note(peer: Peer, job: Job): boolean {
     const isNew = Date.parse(job.startedAt) >= this.#sinceMs;
-    if (isEnded(job) && !this.#seen.has(job.id) && !isNew) return false;
+    if (isEnded(job) && !this.#seen.has(job.id) && !isNew && !isLastWord(peer, job)) return false;
     this.#seen.delete(job.id);
     this.#seen.set(job.id, job);
     if (isEnded(job)) return false;
@@ -138,6 +138,12 @@ interface ModelEnd {
 function isMeant({ label, ref }: AwaitedModel, job: Job): boolean {
   const names = [label.toLowerCase(), ref.toLowerCase()];
   return names.includes(job.model.toLowerCase()) || names.includes(job.ref.toLowerCase());
+}
+
+/** Whether a daemon has given this model up, and nobody asked it for it again. */
+function isLastWord({ isServe, jobs }: Peer, job: Job): boolean {
+  if (!isServe || job.state === "done") return false;
+  return jobs.findLast(({ ref }) => ref === job.ref)?.id === job.id;
 }
 
 function endOf({ model, state, error }: Job): LuciError {

@@ -131,6 +131,26 @@ describe("wait", () => {
     expect(errorOf(ends[1])).toMatchObject({ code: "E_CANCELLED" });
   });
 
+  test("ends at once with what a daemon gave a model up for, before anybody waited", async () => {
+    stage.hub.behave({
+      intercept: ({ origin }) => (origin === "cdn" ? new Response(null, { status: 500 }) : undefined),
+    });
+    const serve = await startServe(stage, { env, args: ["--retries", "0"] });
+    try {
+      expect((await luci("install", "alpha", "--detach")).exitCode).toBe(0);
+      await until("it failed", async () => (await serve.jobs()).every(({ state }) => state === "failed"));
+      const run = await luci("wait", "alpha", "--timeout", "10s", "--json");
+      expect([run.exitCode, errorOf(run)]).toEqual([5, expect.objectContaining({ code: "E_SERVER" })]);
+      // Asked for again it is on its way again: what was before is no news.
+      stage.hub.behave({ intercept: null, rateBytesPerSec: 8 * MIB });
+      expect((await luci("install", "alpha", "--detach")).exitCode).toBe(0);
+      expect((await luci("wait", "alpha", "--timeout", "10s")).exitCode).toBe(0);
+    } finally {
+      serve.child.kill("SIGTERM");
+      await serve.child.ended;
+    }
+  });
+
   test("goes on waiting when the install is interrupted, and ends within a second on Ctrl-C", async () => {
     stage.hub.behave({ rateBytesPerSec: MIB });
     const installing = start(["install", "alpha"]);

@@ -187,6 +187,12 @@ describe("other commands", () => {
       exit: 9,
       message: expect.stringContaining(String(serve.child.pid)),
     });
+    // A port is one daemon's alone, whatever its home.
+    const port = new URL(serve.url).port;
+    const elsewhere = { ...env, LUCI_HOME: join(stage.home, "another-home") };
+    const intruder = await stage.luci(["serve", "--port", port, "--json"], { env: elsewhere });
+    expect(errorOf(intruder)).toMatchObject({ code: "E_LOCKED", exit: 9 });
+    expect((await serve.ask("GET", "/v1/health")).data).toMatchObject({ pid: serve.child.pid });
     await stop("SIGTERM");
     // What there is to say of the settings is said once.
     const HF_TOKEN_PATH = join(stage.home, "hub-token");
