@@ -19,11 +19,33 @@ export const ALL_FLAG = {
   all: { type: "boolean", description: "Every job of every luci of yours" },
 } as const;
 
+/** Whoever runs: who answers, and the processes that do not. */
+export interface Running {
+  readonly peers: readonly Peer[];
+  readonly silent: readonly number[];
+}
+
 /** Every process of this user that has jobs, and those of its jobs that have not ended. */
-export async function runningPeers({ settings, files, signal, emit }: Context): Promise<Peer[]> {
-  const onSilent = (message: string): void => emit({ type: "notice", level: "warn", message });
+export async function runningPeers({ settings, files, signal, emit }: Context): Promise<Running> {
+  const silent: number[] = [];
+  const onSilent = (message: string, pid: number): void => {
+    silent.push(pid);
+    emit({ type: "notice", level: "warn", message });
+  };
   const peers = await findPeers({ homeFolder: settings.homeFolder, files, signal, onSilent });
-  return peers.map((peer) => ({ ...peer, jobs: peer.jobs.filter((job) => !isEnded(job)) }));
+  return {
+    peers: peers.map((peer) => ({ ...peer, jobs: peer.jobs.filter((job) => !isEnded(job)) })),
+    silent,
+  };
+}
+
+/** What is said where there is nothing to steer: nobody runs, or nobody who runs answers. */
+export function nothingToSteer(silent: readonly number[], hint: string): LuciError {
+  const [pid] = silent;
+  if (pid === undefined) return new LuciError("E_NOT_FOUND", "Nothing is running", { hint });
+  return new LuciError("E_NETWORK", `pid ${silent.join(", ")} could not be reached`, {
+    hint: `It may be stopped (Ctrl-Z): \`kill -CONT ${pid}\` or \`fg\` lets it go on`,
+  });
 }
 
 /** What a command asks of one job. */
@@ -49,13 +71,11 @@ export async function steerJobs(input: Input, front: Front, askOf: AskOf): Promi
   return jobs;
 }
 
-/** Jobs of these names or ids; all of them for null. @throws LuciError E_NOT_FOUND */
-function meant(words: readonly string[] | null, peers: readonly Peer[]): Target[] {
+/** Jobs of these names or ids; all of them for null. @throws LuciError E_NOT_FOUND, E_NETWORK */
+function meant(words: readonly string[] | null, { peers, silent }: Running): Target[] {
   const all = peers.flatMap((peer) => peer.jobs.map((job) => ({ peer, job })));
   if (all.length === 0)
-    throw new LuciError("E_NOT_FOUND", "Nothing is running", {
-      hint: "`luci install <name>` starts a download, `luci ps` shows it",
-    });
+    throw nothingToSteer(silent, "`luci install <name>` starts a download, `luci ps` shows it");
   const chosen = (words ?? []).flatMap((word) => {
     const found = all.filter(({ job }) => isCalled(job, word));
     if (found.length === 0) throw unknownJob(word, all);

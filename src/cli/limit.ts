@@ -4,7 +4,7 @@ import { LuciError, toLuciError } from "../domain/errors.ts";
 import { parseRate } from "../domain/size.ts";
 import { type Command, type Front, type Input, type Outcome, succeeded } from "./command.ts";
 import { COMMON_FLAGS } from "./flags.ts";
-import { pathOf, runningPeers, steerJobs } from "./job-words.ts";
+import { nothingToSteer, pathOf, runningPeers, steerJobs } from "./job-words.ts";
 
 /** Instead of a rate: what the hour says. */
 const SCHEDULE = "schedule";
@@ -16,7 +16,7 @@ export const limitCommand: Command = {
     rate: {
       type: "positional",
       required: true,
-      description: "20M, 500k, off, or schedule; then models or ids",
+      description: "20M, 500k, off (or 0), or schedule; then models or ids",
     },
     ...COMMON_FLAGS,
   },
@@ -48,11 +48,12 @@ async function run(input: Input, front: Front): Promise<Outcome> {
     const jobs = await steerJobs(named, front, (job) => ({ method: "PATCH", path: pathOf(job), body }));
     return succeeded({ command: "limit", jobs, runs: [] });
   }
-  const peers = await runningPeers(await front.context());
+  const { peers, silent } = await runningPeers(await front.context());
   if (peers.length === 0)
-    throw new LuciError("E_NOT_FOUND", "Nothing is running", {
-      hint: "`limit-rate` in config.toml limits what will run, `install --limit-rate` one install",
-    });
+    throw nothingToSteer(
+      silent,
+      "`limit-rate` in config.toml limits what will run, `install --limit-rate` one install",
+    );
   const request = { method: "PATCH", path: "/v1/settings", body: { limitRate } } as const;
   const runs = await settledRuns(
     peers.map(async (peer) => {

@@ -29,23 +29,24 @@ export const psCommand: Command = {
 
 async function run(input: Input, front: Front): Promise<Outcome> {
   const context = await front.context();
-  let jobs = await look(context);
-  if (!input.on("watch")) return succeeded({ command: "ps", jobs, watched: false });
+  let { jobs, silent } = await look(context);
+  if (!input.on("watch")) return succeeded({ command: "ps", jobs, silent, watched: false });
   while (!front.signal.aborted) {
     front.emit({ type: "jobs", jobs });
     await sleep(WATCH_MS, front.signal).catch(() => undefined);
-    jobs = await look(context).catch((error: unknown) => {
+    ({ jobs, silent } = await look(context).catch((error: unknown) => {
       // Whoever looks away has seen enough.
-      if (front.signal.aborted) return jobs;
+      if (front.signal.aborted) return { jobs, silent };
       throw error;
-    });
+    }));
   }
-  return succeeded({ command: "ps", jobs, watched: true });
+  return succeeded({ command: "ps", jobs, silent, watched: true });
 }
 
-async function look(context: Context): Promise<Job[]> {
-  const peers = await runningPeers(context);
-  return peers
+async function look(context: Context): Promise<{ jobs: Job[]; silent: readonly number[] }> {
+  const { peers, silent } = await runningPeers(context);
+  const jobs = peers
     .flatMap((peer) => peer.jobs)
     .toSorted((one, other) => (one.startedAt < other.startedAt ? -1 : 1));
+  return { jobs, silent };
 }

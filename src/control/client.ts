@@ -2,7 +2,7 @@
 
 import { basename } from "node:path";
 import * as v from "valibot";
-import { ERROR_TABLE, type ErrorCode, LuciError, toLuciError } from "../domain/errors.ts";
+import { ERROR_TABLE, type ErrorCode, LuciError } from "../domain/errors.ts";
 import type { Job } from "../domain/job.ts";
 import type { Files } from "../platform/files.ts";
 import { type LocalEvent, type LocalRequest, askLocal, followLocal } from "../platform/http-local.ts";
@@ -13,7 +13,7 @@ export interface ClientOptions {
   readonly files: Files;
   readonly signal: AbortSignal;
   /** A process that runs and does not answer: it is left out. */
-  onSilent(message: string): void;
+  onSilent(message: string, pid: number): void;
 }
 
 /** Another process and its jobs. */
@@ -46,7 +46,9 @@ async function meet(socketPath: string, options: ClientOptions): Promise<Peer | 
     return await greet(socketPath, options);
   } catch (error) {
     options.signal.throwIfAborted();
-    options.onSilent(`${toLuciError(error).message}: ${basename(socketPath).split(".")[0]} may be stopped`);
+    const pid = Number.parseInt(basename(socketPath), 10);
+    // Why is of no use to a person: what another luci says is cut or late, or nothing.
+    options.onSilent(`pid ${pid} does not answer (stopped?)`, pid);
     return null;
   }
 }

@@ -193,6 +193,8 @@ export interface DemoResult {
 export interface PsResult {
   readonly command: "ps";
   readonly jobs: readonly Job[];
+  /** Processes that run and do not answer. */
+  readonly silent: readonly number[];
   /** Last words of `--watch`: the table has been shown. */
   readonly watched: boolean;
 }

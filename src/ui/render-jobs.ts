@@ -14,8 +14,9 @@ import type { Style } from "./style.ts";
 const SHORTEST_NAME = 10;
 const GAP_WIDTH = 2;
 
-export function renderPs({ jobs, watched }: PsResult, style: Style): Rendered {
-  if (watched) return rendered({});
+export function renderPs({ jobs, silent, watched }: PsResult, style: Style): Rendered {
+  // Who does not answer has been named: that is something, and nobody knows what.
+  if (watched || (jobs.length === 0 && silent.length > 0)) return rendered({});
   if (jobs.length > 0) return rendered({ data: jobLines(jobs, style) });
   return rendered({
     summary: [

@@ -331,9 +331,23 @@ describe("what stands in the way", () => {
     const run = await stage.luci(["ps"]);
     expect(run.exitCode).toBe(0);
     expect(run.stdout).toContain("beta");
-    expect(run.stderr).toContain(`does not answer: ${stopped.pid} may be stopped`);
+    expect(run.stderr).toContain(`pid ${stopped.pid} does not answer (stopped?)`);
+    child.kill("SIGINT");
+    await child.ended;
+    const alone = await stage.luci(["ps"]);
+    expect([alone.exitCode, alone.stderr]).toEqual([0, expect.not.stringContaining("Nothing is running")]);
+    for (const words of [
+      ["pause", "--all"],
+      ["limit", "3M"],
+    ]) {
+      const refused = await stage.luci(words);
+      expect([refused.exitCode, refused.stderr]).toEqual([
+        5,
+        expect.stringContaining("could not be reached"),
+      ]);
+    }
     stopped.kill("SIGCONT");
-    for (const one of [stopped, child]) expect((await ended(one)).exitCode).toBe(0);
+    expect((await ended(stopped)).exitCode).toBe(0);
   });
 
   test("a place where no socket can be is no reason not to install", async () => {

@@ -26,7 +26,7 @@ const JOB: Job = {
 };
 const style = (columns: number) => ({ paint: createPaint(false), columns });
 const ps = (jobs: readonly Job[], columns = 80) =>
-  renderPs({ command: "ps", jobs, watched: false }, style(columns));
+  renderPs({ command: "ps", jobs, silent: [], watched: false }, style(columns));
 
 describe("ps", () => {
   test("is a table, with a second line for what is out of the ordinary", () => {
