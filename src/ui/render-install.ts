@@ -47,11 +47,10 @@ function batchLines({ installed, failed }: InstallResult, { paint }: Style): str
   return alignRows(rows, { right: [2] });
 }
 
-function batchHeadline({ installed, totalModels, fetchedBytes, elapsedMs }: InstallResult): string {
+function batchHeadline({ installed, failed, totalModels, fetchedBytes, elapsedMs }: InstallResult): string {
   const count = `${installed.length} of ${plural(totalModels, "model")} installed`;
-  return fetchedBytes === 0
-    ? `${count}, nothing to fetch`
-    : `${count}, ${formatBytes(fetchedBytes)} fetched ${throughput(fetchedBytes, elapsedMs)}`;
+  if (fetchedBytes === 0) return failed.length > 0 ? count : `${count}, nothing to fetch`;
+  return `${count}, ${formatBytes(fetchedBytes)} fetched ${throughput(fetchedBytes, elapsedMs)}`;
 }
 
 /** Unverified files are said in words, and how many where it is not all of them. */
@@ -64,8 +63,15 @@ function verdictOf({ files }: Receipt): string {
 function renderDryRun(result: InstallResult, models: readonly PlannedModel[], style: Style): Rendered {
   const missingBytes = models.reduce((sum, model) => sum + model.missingBytes, 0);
   const failures = renderFailed(result.failed, { paint: style.paint, named: result.totalModels > 1 });
+  const failed = result.failed.length;
   const fetch = missingBytes === 0 ? "nothing to fetch" : `${formatBytes(missingBytes)} to fetch`;
-  const summary = [`${plural(models.length, "model")}, ${fetch}: nothing was changed (dry run)`];
+  const found = [
+    failed === 0
+      ? plural(models.length, "model")
+      : `${models.length} of ${plural(models.length + failed, "model")}`,
+    ...(failed > 0 && missingBytes === 0 ? [] : [fetch]),
+  ];
+  const summary = [`${found.join(", ")}: nothing was changed (dry run)`];
   return rendered({ data: models.flatMap((model) => plannedLines(model, style)), failures, summary });
 }
 

@@ -56,6 +56,15 @@ function unverified(model: string, authorities: readonly ("hub" | "none")[]): Re
   return receipt(model, { files, totalBytes: 1_000_000 * files.length });
 }
 
+test("where something failed nothing is said of fetching", () => {
+  const failed = [{ model: "llama", error: GATED }];
+  const nothing = show(install({ failed, totalModels: 4, fetchedBytes: 0 }))[1];
+  expect(nothing).toEndWith("0 of 4 models installed\n");
+  const planned = show(install({ failed, totalModels: 1, fetchedBytes: 0, dryRun: [] }))[1];
+  expect(planned).toEndWith("0 of 1 model: nothing was changed (dry run)\n");
+  expect(show(install({ totalModels: 4, fetchedBytes: 0 }))[1]).toContain("nothing to fetch");
+});
+
 describe("install", () => {
   test("of one model ends with its path", () => {
     expect(show(install({ installed: [receipt("llama3.2")] }))).toEqual([
