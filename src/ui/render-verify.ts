@@ -31,27 +31,38 @@ export function renderVerify(result: VerifyResult, { paint }: Style): Rendered {
   );
   const failures = renderFailed(result.failed, { paint, named: true });
   return rendered({
-    data: findingLines(result.findings, paint),
+    data: findingLines(result, paint),
     details,
     failures,
     summary: summaryOf(result),
   });
 }
 
-function findingLines(findings: readonly Finding[], paint: Paint): string[] {
+function findingLines({ findings, repaired }: VerifyResult, paint: Paint): string[] {
+  const mended = mendedIn({ findings, repaired });
   const models = [...new Set(findings.map((finding) => finding.model))].toSorted(
     (a, b) => Number(a === null) - Number(b === null),
   );
   return models.flatMap((model) => [
     paint.bold(model === null ? "(no model)" : escapeText(model)),
-    ...findings.filter((finding) => finding.model === model).flatMap((finding) => linesOf(finding, paint)),
+    ...findings
+      .filter((finding) => finding.model === model)
+      .flatMap((finding) => linesOf(finding, { paint, isMended: mended.has(finding) })),
   ]);
 }
 
-function linesOf(finding: Finding, paint: Paint): string[] {
-  const word = paintWord(finding, paint)(padRight(WORDS[finding.kind], WORD_WIDTH));
+/** What was damaged, and is not any more. */
+function mendedIn({ findings, repaired }: Pick<VerifyResult, "findings" | "repaired">): Set<Finding> {
+  const models = new Set<string | null>(repaired.map(({ model }) => model));
+  return new Set(findings.filter((finding) => isDamage(finding) && models.has(finding.model)));
+}
+
+function linesOf(finding: Finding, { paint, isMended }: { paint: Paint; isMended: boolean }): string[] {
+  const word = isMended
+    ? paint.green(padRight("repaired", WORD_WIDTH))
+    : paintWord(finding, paint)(padRight(WORDS[finding.kind], WORD_WIDTH));
   const size = padLeft(finding.kind === "missing" ? "" : formatBytes(finding.sizeBytes), SIZE_WIDTH);
-  const detail = detailOf(finding);
+  const detail = isMended ? mendedDetail(finding) : detailOf(finding);
   const head = `  ${word}  ${size}  ${escapeText(finding.file)}`;
   return detail === "" ? [head] : [head, `  ${" ".repeat(WORD_WIDTH)}  ${detail}`];
 }
@@ -59,6 +70,11 @@ function linesOf(finding: Finding, paint: Paint): string[] {
 function paintWord(finding: Finding, paint: Paint): (text: string) => string {
   if (isDamage(finding)) return paint.red;
   return finding.kind === "ok" ? paint.green : paint.yellow;
+}
+
+function mendedDetail(finding: Finding): string {
+  const detail = detailOf(finding);
+  return `was ${WORDS[finding.kind]}${detail === "" ? "" : `: ${detail}`}`;
 }
 
 function detailOf(finding: Finding): string {
@@ -87,12 +103,13 @@ function summaryOf({ findings, quick, checkedBytes, elapsedMs, repaired, failed 
     ? "looked at (sizes and times only)"
     : `read, ${formatBytes(checkedBytes)} ${throughput(checkedBytes, elapsedMs)}`;
   const count = (kind: FindingKind) => findings.filter((finding) => finding.kind === kind).length;
-  const damaged = findings.filter(isDamage).length;
+  const mended = mendedIn({ findings, repaired }).size;
+  const damaged = findings.filter(isDamage).length - mended;
   const verdict = [
-    damaged === 0 ? "no damage found" : `${damaged} damaged or missing`,
+    damaged > 0 ? `${damaged} damaged or missing` : mended > 0 ? "" : "no damage found",
     count("unverifiable") > 0 ? `${count("unverifiable")} unverified` : "",
     count("foreign") > 0 ? plural(count("foreign"), "foreign file") : "",
-    repaired.length > 0 ? `${plural(repaired.length, "model")} repaired` : "",
+    repaired.length > 0 ? `${plural(mended, "file")} of ${plural(repaired.length, "model")} repaired` : "",
     failed.length > 0 ? `${plural(failed.length, "model")} not repaired` : "",
   ];
   const words = verdict.filter((word) => word !== "").join(", ");

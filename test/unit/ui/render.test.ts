@@ -131,9 +131,22 @@ describe("verify", () => {
         "error: meta: meta/llama is gated: the hub answered 403",
         "hint: Accept its terms, then set HF_TOKEN",
         "1 file of 1 model read, 429 MB in 2s, 215 MB/s",
-        "1 damaged or missing, 1 model repaired, 1 model not repaired",
+        "1 file of 1 model repaired, 1 model not repaired",
       ),
     );
+  });
+
+  test("with --repair calls repaired what was damaged and is not any more", () => {
+    const [data, words] = show(
+      verify([finding("digest", { badPieces: [piece(1)] }), finding("missing", { model: "meta" })], {
+        repaired: [receipt("mistral", { fetchedBytes: MIB8 }), receipt("meta")],
+      }),
+    );
+    expect(data).toContain("  repaired ");
+    expect(data).toContain("was damaged: 1 of 25 pieces damaged");
+    expect(data).toContain("was missing");
+    expect(data).not.toMatch(/^ {2}(?:damaged|missing)/m);
+    expect(words).toContain("\n2 files of 2 models repaired\n");
   });
 });
 
