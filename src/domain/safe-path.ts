@@ -15,6 +15,13 @@ const OURS = /^(?:\.luci|luci~\d+)$/i;
 
 const encoder = new TextEncoder();
 
+/** Said where a name leads nowhere else, and is merely no name for every disk. */
+const NAME_HINT = "Not every disk can hold that name: choose another file, or ask its publisher to rename it";
+const ABSOLUTE = "it is absolute";
+const LEAVES = "it leaves its folder";
+const RECORDS = "it is the folder luci keeps its records in";
+const ESCAPES: ReadonlySet<string> = new Set([ABSOLUTE, LEAVES, RECORDS]);
+
 /**
  * Returns a remote relative path unchanged when it is safe to create below the models folder.
  * @throws LuciError E_UNSAFE_PATH naming the rule it breaks
@@ -22,7 +29,8 @@ const encoder = new TextEncoder();
 export function checkRemotePath(path: string): string {
   const fault = pathFault(path);
   if (fault === null) return path;
-  throw new LuciError("E_UNSAFE_PATH", `Unsafe file name ${quote(path)}: ${fault}`);
+  const message = `Unsafe file name ${quote(path)}: ${fault}`;
+  throw new LuciError("E_UNSAFE_PATH", message, ESCAPES.has(fault) ? {} : { hint: NAME_HINT });
 }
 
 /**
@@ -55,19 +63,19 @@ export function foldPath(path: string): string {
 function pathFault(path: string): string | null {
   if (path === "") return "it is empty";
   if (UNPRINTABLE.test(path)) return "it holds control or invisible characters";
-  if (path.startsWith("/")) return "it is absolute";
+  if (path.startsWith("/")) return ABSOLUTE;
   if (FORBIDDEN.test(path)) return 'it holds one of \\ : * ? " < > |';
   if (path.normalize("NFC") !== path) return "its accents are not in composed form (NFC)";
   if (encoder.encode(path).length > LONGEST_PATH_BYTES)
     return `it is longer than ${LONGEST_PATH_BYTES} bytes`;
   const segments = path.split("/");
-  if (OURS.test(segments[0] ?? "")) return "it is the folder luci keeps its records in";
+  if (OURS.test(segments[0] ?? "")) return RECORDS;
   return segments.map(segmentFault).find((fault) => fault !== null) ?? null;
 }
 
 function segmentFault(segment: string): string | null {
   if (segment === "") return "a part of it is empty";
-  if (segment === "." || segment === "..") return "it leaves its folder";
+  if (segment === "." || segment === "..") return LEAVES;
   if (/[ .]$/.test(segment)) return "a part of it ends in a dot or a space";
   if (RESERVED.test(segment)) return "Windows reserves that name";
   const isLong = encoder.encode(segment).length > LONGEST_SEGMENT_BYTES;
@@ -75,7 +83,7 @@ function segmentFault(segment: string): string | null {
 }
 
 function collision(one: string, other: string, why: string): LuciError {
-  return new LuciError("E_UNSAFE_PATH", `${quote(one)} and ${quote(other)} ${why}`);
+  return new LuciError("E_UNSAFE_PATH", `${quote(one)} and ${quote(other)} ${why}`, { hint: NAME_HINT });
 }
 
 function quote(path: string): string {

@@ -90,6 +90,15 @@ describe("checkRemotePath", () => {
   });
 });
 
+test.each([
+  ["CON.gguf", "Not every disk can hold that name"],
+  ["a:b.gguf", "Not every disk can hold that name"],
+  ["../a.gguf", "names a file outside its folder"],
+  ["/a.gguf", "names a file outside its folder"],
+])("the advice on %s fits what is wrong with it", (path, advice) => {
+  expect(refusal(() => checkRemotePath(path)).hint).toContain(advice);
+});
+
 describe("checkNoCollisions", () => {
   test.each([
     ["nothing", []],
