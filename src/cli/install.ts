@@ -40,7 +40,7 @@ export const installCommand: Command = {
     priority: {
       type: "string",
       valueHint: "high|normal|low",
-      description: "What goes first (default: normal)",
+      description: "What goes first (default: normal; also a number from -100 to 100)",
     },
     sha256: { type: "string", valueHint: "hex", description: "The SHA-256 the file must have" },
     "allow-unsafe": { type: "boolean", description: "Also take files that can run code when loaded" },
@@ -54,7 +54,7 @@ export const installCommand: Command = {
     "limit-rate": {
       type: "string",
       valueHint: "20M",
-      description: "Bytes per second for everything together",
+      description: "Bytes per second for everything together (0: no limit)",
     },
     retries: { type: "string", valueHint: "0-100", description: "Attempts after a failed one (default: 3)" },
     ...HOOK_FLAGS,

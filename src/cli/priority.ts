@@ -13,19 +13,20 @@ export const priorityCommand: Command = {
     name: {
       type: "positional",
       required: true,
-      description: "models or ids, then high, normal, low or a whole number",
+      description: "models or ids, then high, normal, low or a whole number from -100 to 100",
     },
     ...COMMON_FLAGS,
   },
   words: {
     min: 2,
     max: Number.POSITIVE_INFINITY,
-    missing: "`luci priority mistral high`: a name, then high, normal, low or a whole number",
+    missing:
+      "`luci priority mistral high`: a name, then high, normal, low or a whole number from -100 to 100",
     takesNegative: true,
   },
   examples: [
     ["luci priority mistral high", "next, before all others of its install"],
-    ["luci priority mistral -5", "any whole number: higher goes first"],
+    ["luci priority mistral -5", "any whole number from -100 to 100: higher goes first"],
   ],
   network: false,
   run,

@@ -53,7 +53,7 @@ export const serveCommand: Command = {
     "limit-rate": {
       type: "string",
       valueHint: "20M",
-      description: "Bytes per second for everything together",
+      description: "Bytes per second for everything together (0: no limit)",
     },
     retries: { type: "string", valueHint: "0-100", description: "Attempts after a failed one (default: 3)" },
     "print-token": { type: "boolean", description: "Print the token and end" },
