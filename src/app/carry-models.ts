@@ -2,6 +2,7 @@
 
 import { LuciError, reportError, toLuciError } from "../domain/errors.ts";
 import { type FileHow, isSmall } from "../domain/plan.ts";
+import { placeAside } from "../store/place.ts";
 import { Gate } from "../transfer/gate.ts";
 import type { Place } from "../transfer/queue.ts";
 import { carryFile } from "./carry.ts";
@@ -114,7 +115,9 @@ async function carryOne(run: CarryRun, model: ModelRun, one: CarryOne): Promise<
   model.started = true;
   const names = { model: model.need.plan.name, file: file.placement.file.path };
   try {
-    const carried = await carryFile(run, file, { model: names.model, job: model.job, gate, place, signal });
+    const aside = placeAside(model.need.plan, file.placement);
+    const options = { model: names.model, job: model.job, gate, place, aside, signal };
+    const carried = await carryFile(run, file, options);
     model.carried.set(file, carried);
     model.fetchedBytes += carried.fetchedBytes;
   } catch (error) {
@@ -156,9 +159,7 @@ async function publish(run: CarryRun, model: ModelRun, { gate, place, signal }: 
   const { need, carried } = model;
   const { name } = need.plan;
   const manifest = await publishModel(run, { need, carried, job: model.job, gate, place, signal });
-  const hows = new Map<string, FileHow>(
-    need.files.map((file) => [file.placement.path, carried.get(file)?.how ?? "reused"]),
-  );
+  const hows = new Map<string, FileHow>([...carried.values()].map(({ record, how }) => [record.path, how]));
   model.receipt = receiptOf(context.store, manifest, {
     hows,
     fetchedBytes: model.fetchedBytes,

@@ -6,6 +6,7 @@ import type { Receipt } from "../domain/results.ts";
 import type { PartialsPolicy } from "../domain/settings.ts";
 import type { ManifestFile } from "../store/manifest.ts";
 import { Gate } from "../transfer/gate.ts";
+import type { Placement } from "../store/place.ts";
 import type { Place } from "../transfer/queue.ts";
 import type { Context } from "./context.ts";
 import { DiskWatch } from "./disk-watch.ts";
@@ -43,6 +44,8 @@ export interface CarryOptions {
   readonly gate: Gate;
   /** Where it stands among those that fetch. */
   readonly place: Place;
+  /** Where it goes when another model takes its place meanwhile; null where it has no other. */
+  readonly aside: Placement | null;
 }
 
 export interface Carried {

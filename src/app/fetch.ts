@@ -6,7 +6,6 @@ import { isSmall } from "../domain/plan.ts";
 import { type ManifestFile, installedPath } from "../store/manifest.ts";
 import type { StorePartial } from "../store/partial.ts";
 import { salvageFile } from "../store/salvage.ts";
-import { sealPartial } from "../store/seal.ts";
 import { transferFile } from "../transfer/transfer.ts";
 import {
   CarryError,
@@ -22,6 +21,7 @@ import {
 import type { FileNeed } from "./need.ts";
 import type { JobHandle } from "./steering.ts";
 import { proveFile } from "./prove.ts";
+import { isPlaceTaken, sealFile } from "./seal-file.ts";
 import { takeTurn } from "./turn.ts";
 
 /** Fetches one file in its turn, beginning with what of a damaged one is still good. @throws CarryError */
@@ -85,7 +85,13 @@ async function lookAgain(
   options: Wanted,
 ): Promise<ManifestFile | "absent" | "wrong"> {
   if (!(await isFinished(run, need, options))) return "absent";
-  return (await proveFile(run, need, options)).sound ?? "wrong";
+  try {
+    return (await proveFile(run, need, options)).sound ?? "wrong";
+  } catch (error) {
+    // It came after the plan was made, and this file has another place.
+    if (isPlaceTaken(error) && options.aside !== null) return "wrong";
+    throw error;
+  }
 }
 
 interface FetchOptions extends CarryOptions {
@@ -134,13 +140,7 @@ async function transferAndSeal(run: CarryRun, job: SealJob): Promise<ManifestFil
     await transfer(run, job);
     job.state.sealing = true;
     try {
-      return await sealPartial(run.context.store, partial, {
-        placement: need.placement,
-        replace: run.force || need.owned,
-        allowUnsafe: run.allowUnsafe,
-        syncName: !isSmall(need.placement.file),
-        signal: options.signal,
-      });
+      return await sealFile(run, need, options);
     } catch (error) {
       if (!(error instanceof LuciError) || error.code !== "E_DIGEST" || tries > 1) throw error;
       await partial.restart("its bytes do not match the published digest");

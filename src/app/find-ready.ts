@@ -18,7 +18,17 @@ export interface AwaitedModel {
 export async function awaitedModels(context: Context, words: readonly string[]): Promise<AwaitedModel[]> {
   const refs = parseRefs(words, { hubEndpoint: context.settings.hubEndpoint });
   const sources = openSources(context, { allowUnsafe: false, sha256: null, refs });
-  return expandRefs(refs, { catalog: context.catalog, sources });
+  const models = await Promise.all(
+    refs.map(async (ref): Promise<AwaitedModel[]> => {
+      const targets = await expandRefs([ref], { catalog: context.catalog, sources });
+      if (ref.kind !== "name") return targets;
+      // What is installed under that very name is meant first.
+      const { manifests } = await readRecords(context.store);
+      const named = manifests.find(({ name }) => name.toLowerCase() === ref.name.toLowerCase());
+      return named ? [{ label: named.name, ref: named.ref }] : targets;
+    }),
+  );
+  return [...new Map(models.flat().map((model) => [model.ref, model])).values()];
 }
 
 /** The model once it is ready; null before. Nothing is read: what has a record was verified. */

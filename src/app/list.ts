@@ -1,11 +1,11 @@
 // Looking things up: what is installed, what the catalog knows, where a model lies.
 
 import { LuciError } from "../domain/errors.ts";
-import type { InfoResult, ListResult, PathResult } from "../domain/results.ts";
+import type { CatalogEntry, InfoResult, ListResult, PathResult } from "../domain/results.ts";
 import { findLeftovers } from "../store/leftovers.ts";
 import { mainPath } from "../store/manifest.ts";
 import type { Context } from "./context.ts";
-import { describeInstalled, findInstalled, recordsOf, requireInstalled } from "./models.ts";
+import { describeInstalled, findInstalled, isOfCatalog, recordsOf, requireInstalled } from "./models.ts";
 
 /** What is installed and, if asked for, the whole catalog. */
 export async function list(context: Context, { available }: { available: boolean }): Promise<ListResult> {
@@ -22,20 +22,22 @@ export async function info(context: Context, { name }: { name: string }): Promis
   const catalog = await context.catalog();
   const records = await recordsOf(context);
   const installed = await findInstalled(context, records, name);
-  const catalogName = catalog.find(name)?.name ?? installed?.name;
-  const entry = catalog.entries().find((candidate) => candidate.name === catalogName) ?? null;
+  const catalogName = catalog.find(name)?.name;
+  const isMeant = (entry: CatalogEntry): boolean =>
+    installed ? isOfCatalog(installed, entry.name) : entry.name === catalogName;
+  const entry = catalog.entries().find(isMeant) ?? null;
   if (!entry && !installed) {
     const [nearest] = catalog.suggest(name);
     const hint = nearest ? `Did you mean \`${nearest}\`?` : "`luci list --available` shows the catalog";
     throw new LuciError("E_NOT_FOUND", `${name} is neither installed nor in the catalog`, { hint });
   }
-  const label = `${entry?.name ?? installed?.name} · `;
+  const label = `${installed?.name ?? entry?.name} · `;
   const partials = (await findLeftovers(context.store)).filter(
     (item) => item.kind === "partial" && item.of?.startsWith(label),
   );
   return {
     command: "info",
-    name: entry?.name ?? installed?.name ?? name,
+    name: installed?.name ?? entry?.name ?? name,
     catalog: entry,
     installed: installed ? describeInstalled(context.store, installed) : null,
     partialBytes: partials.reduce((sum, item) => sum + item.sizeBytes, 0),

@@ -12,6 +12,7 @@ import {
   readRecords,
 } from "../store/manifest.ts";
 import { checkOwnFolders } from "../store/own-folders.ts";
+import { digestMark } from "../store/place.ts";
 import type { Store } from "../store/store.ts";
 import type { Context } from "./context.ts";
 
@@ -33,17 +34,22 @@ export async function findInstalled(
   name: string,
 ): Promise<Manifest | null> {
   const wanted = name.toLowerCase();
-  const exact = records.manifests.find((manifest) =>
-    [manifest.name, manifest.ref].some((text) => text.toLowerCase() === wanted),
-  );
+  const exact =
+    records.manifests.find((manifest) => manifest.name.toLowerCase() === wanted) ??
+    records.manifests.find((manifest) => manifest.ref.toLowerCase() === wanted);
   if (exact) return exact;
-  const catalogName = (await context.catalog()).find(name)?.name;
-  const byCatalog = records.manifests.find((manifest) => manifest.name === catalogName);
-  if (byCatalog) return byCatalog;
+  const known = (await context.catalog()).find(name);
+  // A file of another model may be called like it, and is not meant.
+  if (known) return records.manifests.find((manifest) => isOfCatalog(manifest, known.name)) ?? null;
   const byFile = records.manifests.filter((manifest) =>
     manifest.files.some((file) => isNameOf(file, wanted)),
   );
   return byFile.length === 1 ? (byFile[0] ?? null) : null;
+}
+
+/** Whether an installed model is the catalog's of that name: one from elsewhere may bear the name. */
+export function isOfCatalog({ ref }: Pick<Manifest, "ref">, catalogName: string): boolean {
+  return ref === catalogName;
 }
 
 function isNameOf(file: ManifestFile, wanted: string): boolean {
@@ -69,6 +75,16 @@ export async function requireInstalled(context: Context, records: Records, name:
   const known = (await context.catalog()).find(name);
   const hint = known ? `\`luci install ${known.name}\` installs it` : "`luci list` shows what is installed";
   throw new LuciError("E_NOT_FOUND", `${name} is not installed`, { hint });
+}
+
+/** Whether two refs ask for the same model. */
+export function isSameRef(one: string, other: string): boolean {
+  return one.toLowerCase() === other.toLowerCase();
+}
+
+/** The name a model takes where its own is another's. */
+export function nameBeside({ name, ref }: { name: string; ref: string }): string {
+  return `${name}-${digestMark(ref)}`;
 }
 
 /** A record as commands show it. */

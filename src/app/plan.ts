@@ -4,10 +4,10 @@ import { LuciError, reportError, toLuciError } from "../domain/errors.ts";
 import type { Plan } from "../domain/plan.ts";
 import type { FailedModel, Receipt } from "../domain/results.ts";
 import { type Manifest, type Records, pathsOf } from "../store/manifest.ts";
-import { digestMark, placePlan } from "../store/place.ts";
+import { placePlan } from "../store/place.ts";
 import { runQueue } from "../transfer/queue.ts";
 import type { Context } from "./context.ts";
-import { receiptOf } from "./models.ts";
+import { isSameRef, nameBeside, receiptOf } from "./models.ts";
 import {
   type ModelNeed,
   manifestOfNeed,
@@ -95,10 +95,6 @@ async function resolveTarget(context: Context, target: Target, options: PlanOpti
   return { target, plan: await target.resolve(context.signal) };
 }
 
-function isSameRef(one: string, other: string): boolean {
-  return one.toLowerCase() === other.toLowerCase();
-}
-
 async function placeTarget(
   context: Context,
   resolved: Resolved,
@@ -115,7 +111,7 @@ async function placeTarget(
       await surveyPlan(context, records, { ...planOfManifest(installed), force }),
     );
   }
-  const plan = withUserDigest(withFreeName(context, resolved.plan, taken), sha256);
+  const plan = withUserDigest(await withFreeName(context, resolved.plan, taken), sha256);
   for (const message of plan.notices)
     context.emit({ type: "notice", level: "info", model: plan.name, message });
   const placed = placePlan(plan, taken.manifests);
@@ -178,12 +174,20 @@ function emitPlan(context: Context, need: ModelNeed): void {
   });
 }
 
-/** Two models may bear one name (two addresses end alike): the second one's carries a mark, and that is said. */
-function withFreeName(context: Context, plan: Plan, records: Records): Plan {
+/**
+ * Two models may bear one name (two addresses end alike, or one ends like a model of the catalog): the second one's
+ * carries a mark, and that is said.
+ */
+async function withFreeName(context: Context, plan: Plan, records: Records): Promise<Plan> {
   const holder = records.manifests.find((manifest) => manifest.name === plan.name);
-  if (!holder || isSameRef(holder.ref, plan.ref)) return plan;
-  const name = `${plan.name}-${digestMark(plan.ref)}`;
-  const message = `installed under the name ${name}: ${plan.name} is another model (${holder.ref})`;
+  if (holder && isSameRef(holder.ref, plan.ref)) return plan;
+  // A catalog that cannot be read is told of by whoever needs it.
+  const catalog = plan.source === "url" ? await context.catalog().catch(() => null) : null;
+  const meant = holder ?? catalog?.find(plan.name);
+  if (!meant) return plan;
+  const name = nameBeside(plan);
+  const whose = "ref" in meant ? meant.ref : `${meant.name} of the catalog`;
+  const message = `installed under the name ${name}: ${plan.name} is another model (${whose})`;
   context.emit({ type: "notice", level: "info", model: name, message });
   return { ...plan, name };
 }

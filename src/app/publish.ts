@@ -2,15 +2,26 @@
 
 import { dirname } from "node:path";
 import { LuciError, reportError } from "../domain/errors.ts";
-import { type Manifest, installedPath, pathsOf, publishManifest, readRecords } from "../store/manifest.ts";
+import {
+  type Manifest,
+  type ManifestFile,
+  installedPath,
+  pathsOf,
+  publishManifest,
+  readManifest,
+  readRecords,
+} from "../store/manifest.ts";
 import { findObstacle } from "../store/own-folders.ts";
+import { placeAside } from "../store/place.ts";
 import { changeRecords } from "../store/records-lock.ts";
 import { assertRecordsReadable, removeEmptyParents } from "../store/removal.ts";
+import type { Store } from "../store/store.ts";
 import type { Gate } from "../transfer/gate.ts";
 import type { Place } from "../transfer/queue.ts";
 import { carryFile } from "./carry.ts";
 import type { CarryRun, Carried } from "./carry-run.ts";
 import type { Context } from "./context.ts";
+import { isSameRef, nameBeside } from "./models.ts";
 import type { FileNeed, ModelNeed } from "./need.ts";
 import type { JobHandle } from "./steering.ts";
 
@@ -36,19 +47,24 @@ export async function publishModel(run: CarryRun, options: PublishOptions): Prom
   const { need, carried, signal } = options;
   const { store } = run.context;
   for (let tries = 1; ; tries += 1) {
-    const manifest = manifestOf(need, carried);
+    const asked = manifestOf(need, carried);
+    let manifest = asked;
     const gone = await run.disk.patiently(signal, () =>
       changeRecords(store, { signal }, async () => {
-        const missing = await findGone(run.context, need.files);
+        const missing = await findGone(run.context, options);
         if (missing.length > 0) return missing;
-        await syncPlaces(run.context, need.files);
+        await syncPlaces(run.context, asked);
+        manifest = await besideOthers(store, asked);
         await publishManifest(store, manifest);
         await removeReplaced(run.context, need);
         return [];
       }),
     );
     const [first] = gone;
-    if (first === undefined) return manifest;
+    if (first === undefined) {
+      if (manifest.name !== asked.name) tellName(run.context, { asked, manifest });
+      return manifest;
+    }
     if (tries === MOST_TRIES)
       throw new LuciError("E_LOCKED", `${first.placement.path}: another luci keeps taking this file away`);
     for (const file of gone) await carryAgain(run, file, options);
@@ -62,17 +78,45 @@ function manifestOf({ plan, placed, files }: ModelNeed, carried: PublishOptions[
   return { format: 1, name, ref, source, revision, folder: placed.folder, installedAt, files: records };
 }
 
-async function findGone({ files: disk, store }: Context, files: readonly FileNeed[]): Promise<FileNeed[]> {
+/** Others may have written records since this model was planned: a name of theirs is left to them. */
+async function besideOthers(store: Store, manifest: Manifest): Promise<Manifest> {
+  const known = await readManifest(store, manifest.name);
+  if (known === null) return manifest;
+  if (!isSameRef(known.ref, manifest.ref))
+    return besideOthers(store, { ...manifest, name: nameBeside(manifest) });
+  const vouched = new Map(
+    known.files.filter(({ authority }) => authority !== "none").map((file) => [file.sha256, file]),
+  );
+  // Somebody vouched for these very bytes: that a later run was told of no digest takes nothing from it.
+  const files = manifest.files.map((file): ManifestFile => {
+    const before = file.authority === "none" ? vouched.get(file.sha256) : undefined;
+    return before ? { ...file, authority: before.authority, gitSha1: before.gitSha1 } : file;
+  });
+  return { ...manifest, files };
+}
+
+function tellName({ emit }: Context, { asked, manifest }: { asked: Manifest; manifest: Manifest }): void {
+  const message = `installed under the name ${manifest.name}: ${asked.name} became another model meanwhile`;
+  emit({ type: "notice", level: "info", model: asked.name, message });
+}
+
+async function findGone(
+  { files: disk, store }: Context,
+  { need, carried }: PublishOptions,
+): Promise<FileNeed[]> {
   const gone: FileNeed[] = [];
-  for (const file of files)
-    if ((await disk.facts(installedPath(store, file.placement))) === null) gone.push(file);
+  for (const file of need.files) {
+    const place = carried.get(file)?.record ?? file.placement;
+    if ((await disk.facts(installedPath(store, place))) === null) gone.push(file);
+  }
   return gone;
 }
 
 async function carryAgain(run: CarryRun, file: FileNeed, options: PublishOptions): Promise<void> {
   const { need, carried, job, gate, place, signal } = options;
+  const aside = placeAside(need.plan, file.placement);
   const again = { ...file, state: "missing", record: null, damage: null } as const;
-  carried.set(file, await carryFile(run, again, { model: need.plan.name, job, gate, place, signal }));
+  carried.set(file, await carryFile(run, again, { model: need.plan.name, job, gate, place, aside, signal }));
 }
 
 /**
@@ -105,7 +149,7 @@ async function removeUnneeded(
 }
 
 /** Makes the names of all files durable, each folder once: adopted ones may never have been. */
-async function syncPlaces({ files: disk, store }: Context, files: readonly FileNeed[]): Promise<void> {
-  const folders = new Set(files.map(({ placement }) => dirname(installedPath(store, placement))));
+async function syncPlaces({ files: disk, store }: Context, { files }: Manifest): Promise<void> {
+  const folders = new Set(files.map((file) => dirname(installedPath(store, file))));
   await Promise.all([...folders].map((folder) => disk.syncFolder(folder)));
 }

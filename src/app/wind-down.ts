@@ -75,7 +75,7 @@ async function deleteFinished(
     for (const one of finished) keepAgainstWill(context, model, { one, error });
     return;
   }
-  for (const one of finished) if (!needed.has(one[0].placement.path)) await deleteOne(context, model, one);
+  for (const one of finished) if (!needed.has(one[1].record.path)) await deleteOne(context, model, one);
 }
 
 type Finished = readonly [FileNeed, Carried];
@@ -86,7 +86,7 @@ function finishedOf({ carried }: ModelRun): readonly Finished[] {
 }
 
 async function deleteOne(context: Context, model: ModelRun, one: Finished): Promise<void> {
-  const path = installedPath(context.store, one[0].placement);
+  const path = installedPath(context.store, one[1].record);
   try {
     await context.files.remove(path);
   } catch (error) {
@@ -98,8 +98,8 @@ async function deleteOne(context: Context, model: ModelRun, one: Finished): Prom
 function keepAgainstWill(
   { store }: Context,
   { kept }: ModelRun,
-  { one: [file, { record }], error }: { one: Finished; error: unknown },
+  { one: [, { record }], error }: { one: Finished; error: unknown },
 ): void {
-  const undeleted = { path: installedPath(store, file.placement), reason: reportError(error).message };
+  const undeleted = { path: installedPath(store, record), reason: reportError(error).message };
   kept.push({ keptBytes: record.sizeBytes, deleted: null, undeleted });
 }

@@ -89,6 +89,17 @@ export async function readRecords(store: Store): Promise<Records> {
   return { manifests, unreadable };
 }
 
+/** The record of a name; null where there is none that can be read. */
+export async function readManifest(store: Store, name: string): Promise<Manifest | null> {
+  try {
+    const text = await store.files.readText(manifestPath(store, name), { maxBytes: MAX_MANIFEST_BYTES });
+    const manifest = parseManifest(text ?? "");
+    return manifest.name === name ? manifest : null;
+  } catch {
+    return null;
+  }
+}
+
 /**
  * The record in a text. A models folder may come from anywhere, and its records name what will be read, fetched
  * and removed: each value is checked as if it came from a network.

@@ -41,6 +41,13 @@ export function placePlan(plan: Plan, manifests: readonly Manifest[]): PlacedPla
   return clashes ? place(plan, `@${markOf(plan)}`) : plain;
 }
 
+/** The place beside its own that a single file may take; null for one in a folder, and for one that took it already. */
+export function placeAside(plan: Plan, { file, path }: Placement): Placement | null {
+  if (plan.folder !== null) return null;
+  const aside = withMark(file.path, `@${markOf(plan)}`);
+  return aside === path ? null : { file, path: aside };
+}
+
 function place(plan: Plan, mark: string): PlacedPlan {
   const folder = plan.folder === null ? null : `${plan.folder}${mark}`;
   const placements = plan.files.map((file) => {
