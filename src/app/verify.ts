@@ -1,7 +1,7 @@
 // Verify: an audit of the models folder, and with `repair` a plan restricted to what is broken.
 
 import { relative } from "node:path";
-import { type Finding, isDamage } from "../domain/finding.ts";
+import { type Finding, isDamage, isRead } from "../domain/finding.ts";
 import { reportError } from "../domain/errors.ts";
 import type { FailedModel, Receipt, VerifyResult } from "../domain/results.ts";
 import { auditFile, findStrangers } from "../store/audit.ts";
@@ -41,11 +41,7 @@ export async function verify(context: Context, options: VerifyOptions): Promise<
     command: "verify",
     quick: options.quick,
     findings,
-    checkedBytes: options.quick
-      ? 0
-      : findings
-          .filter((finding) => finding.model !== null)
-          .reduce((sum, finding) => sum + finding.sizeBytes, 0),
+    checkedBytes: findings.filter(isRead).reduce((sum, finding) => sum + finding.sizeBytes, 0),
     elapsedMs: Math.round(performance.now() - startedMs),
     ...mended,
   };

@@ -57,5 +57,9 @@ function errorOf({ findings, repaired, failed }: VerifyResult): ErrorReport | nu
   const damaged = findings.filter((finding) => isDamage(finding) && !mended.has(finding.model ?? ""));
   if (damaged.length === 0) return null;
   const count = damaged.length === 1 ? "1 file is" : `${damaged.length} files are`;
-  return reportError(new LuciError("E_DAMAGED", `${count} damaged, missing or unreadable`));
+  const message = `${count} damaged, missing or unreadable`;
+  // Records only: no model is known to be repaired.
+  const isUnknown = damaged.every(({ model }) => model === null);
+  const hint = "Move that file away and install its model again, which costs no download";
+  return reportError(new LuciError("E_DAMAGED", message, isUnknown ? { hint } : {}));
 }

@@ -16,6 +16,7 @@ export interface Finding {
   readonly model: string | null;
   /** Path relative to the models folder. */
   readonly file: string;
+  /** What is there; the recorded size where no file was found. */
   readonly sizeBytes: number;
   /** For `digest`: the damaged byte ranges, piece by piece; empty when no piece map tells. */
   readonly badPieces: readonly Range[];
@@ -25,6 +26,11 @@ export interface Finding {
   readonly detail: string;
   /** Only size and modification time were looked at. */
   readonly quick: boolean;
+}
+
+/** Whether every byte of the file was read for a finding. */
+export function isRead({ kind, quick }: Pick<Finding, "kind" | "quick">): boolean {
+  return !quick && ["ok", "digest", "unverifiable"].includes(kind);
 }
 
 /** Whether a finding means that a model is not as it should be. */

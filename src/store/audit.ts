@@ -26,11 +26,12 @@ export async function auditFile(
   options: AuditOptions,
 ): Promise<Finding> {
   const { file, model } = subject;
+  let sizeBytes = file.sizeBytes;
   const finding = (kind: FindingKind, detail: string, badPieces: readonly Range[] = []): Finding => ({
     kind,
     model,
     file: file.path,
-    sizeBytes: file.sizeBytes,
+    sizeBytes,
     badPieces,
     pieces: file.pieces.length,
     detail,
@@ -41,6 +42,7 @@ export async function auditFile(
     const obstacle = await findObstacle(store, path);
     if (obstacle) return finding("unreadable", describeObstacle(obstacle));
     const facts = await store.files.facts(path);
+    if (facts?.kind === "file") ({ sizeBytes } = facts);
     const verdict = judgeFacts(file, facts);
     if (verdict) return finding(verdict.kind, verdict.detail, cutPieces(file, facts));
     if (options.quick) return finding(soundKind(file), touchDetail(file, facts));

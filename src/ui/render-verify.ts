@@ -1,6 +1,6 @@
 // What an audit found, model by model: the findings are data, what they add up to is the last word.
 
-import { type Finding, type FindingKind, isDamage } from "../domain/finding.ts";
+import { type Finding, type FindingKind, isDamage, isRead } from "../domain/finding.ts";
 import { addRange, type Range } from "../domain/range.ts";
 import type { VerifyResult } from "../domain/results.ts";
 import { formatBytes } from "../domain/size.ts";
@@ -78,7 +78,8 @@ function mendedDetail(finding: Finding): string {
 }
 
 function detailOf(finding: Finding): string {
-  if (finding.badPieces.length > 0) return damageOf(finding);
+  // Of a file of another length the pieces are known only once it was read.
+  if (finding.kind !== "size" && finding.badPieces.length > 0) return damageOf(finding);
   if (finding.detail !== "") return escapeText(finding.detail);
   return finding.kind === "unverifiable"
     ? "as first installed; no digest was published to hold it against"
@@ -99,6 +100,8 @@ function summaryOf({ findings, quick, checkedBytes, elapsedMs, repaired, failed 
   const owned = findings.filter((finding) => finding.kind !== "foreign");
   if (findings.length === 0) return ["No models installed: nothing to verify"];
   const models = new Set(owned.map((finding) => finding.model)).size;
+  const read = owned.filter(isRead).length;
+  const part = quick || read === owned.length ? "" : `${read} of `;
   const looked = quick
     ? "looked at (sizes and times only)"
     : `read, ${formatBytes(checkedBytes)} ${throughput(checkedBytes, elapsedMs)}`;
@@ -114,7 +117,7 @@ function summaryOf({ findings, quick, checkedBytes, elapsedMs, repaired, failed 
   ];
   const words = verdict.filter((word) => word !== "").join(", ");
   return [
-    `${plural(owned.length, "file")} of ${plural(models, "model")} ${looked}`,
+    `${part}${plural(owned.length, "file")} of ${plural(models, "model")} ${looked}`,
     words.charAt(0).toUpperCase() + words.slice(1),
   ];
 }

@@ -37,6 +37,7 @@ interface Finding {
   readonly kind: string;
   readonly model: string | null;
   readonly file: string;
+  readonly sizeBytes: number;
   readonly badPieces: readonly { readonly startBytes: number; readonly endBytes: number }[];
   readonly pieces: number;
 }
@@ -214,7 +215,10 @@ describe("a file", () => {
     await install("hf:org/mid:mid.gguf");
     await truncate(final(), 10 * MIB);
     const { exitCode, findings } = await verify();
-    expect([exitCode, findings[0]?.kind]).toEqual([4, "size"]);
+    expect([exitCode, findings[0]?.kind, findings[0]?.sizeBytes]).toEqual([4, "size", 10 * MIB]);
+    const told = await stage.luci(["verify"]);
+    expect(told.stdout).toContain(`it has ${10 * MIB} bytes instead of`);
+    expect(told.stdout + told.stderr).toContain("0 of 1 file of 1 model read, 0 B");
     expect((await stage.luci(["verify", "--repair"])).exitCode).toBe(0);
     expect(fileBytes(stage.hub)).toBe(12 * MIB + 13);
     await checkInvariants(stage.models, stage.hub);

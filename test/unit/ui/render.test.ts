@@ -93,7 +93,7 @@ describe("verify", () => {
         "              no model owns it",
       ),
       text(
-        "6 files of 2 models read, 429 MB in 2s, 215 MB/s",
+        "3 of 6 files of 2 models read, 429 MB in 2s, 215 MB/s",
         "4 damaged or missing, 1 unverified, 1 foreign file",
       ),
     ]);
