@@ -12,7 +12,7 @@ export async function list(context: Context, { available }: { available: boolean
   const { manifests } = await recordsOf(context);
   return {
     command: "list",
-    installed: manifests.map((manifest) => describeInstalled(context.store, manifest)),
+    installed: await Promise.all(manifests.map((manifest) => describeInstalled(context.store, manifest))),
     available: available ? (await context.catalog()).entries() : null,
   };
 }
@@ -39,7 +39,7 @@ export async function info(context: Context, { name }: { name: string }): Promis
     command: "info",
     name: installed?.name ?? entry?.name ?? name,
     catalog: entry,
-    installed: installed ? describeInstalled(context.store, installed) : null,
+    installed: installed ? await describeInstalled(context.store, installed) : null,
     partialBytes: partials.reduce((sum, item) => sum + item.sizeBytes, 0),
   };
 }

@@ -87,9 +87,21 @@ export function nameBeside({ name, ref }: { name: string; ref: string }): string
   return `${name}-${digestMark(ref)}`;
 }
 
-/** A record as commands show it. */
-export function describeInstalled(store: Store, manifest: Manifest): InstalledModel {
+/** What is wrong with a model's files, by their sizes; nothing is read. */
+async function lookAtFiles(store: Store, { files }: Manifest): Promise<InstalledModel["damage"]> {
+  const facts = await Promise.all(files.map((file) => store.files.facts(installedPath(store, file))));
+  if (facts.every((one) => one === null)) return "missing";
+  const isWhole = files.every(
+    (file, at) => facts[at]?.kind === "file" && facts[at].sizeBytes === file.sizeBytes,
+  );
+  return isWhole ? undefined : "incomplete";
+}
+
+/** A record as commands show it, with a look at its files. */
+export async function describeInstalled(store: Store, manifest: Manifest): Promise<InstalledModel> {
+  const damage = await lookAtFiles(store, manifest);
   return {
+    ...(damage && { damage }),
     name: manifest.name,
     ref: manifest.ref,
     source: manifest.source,

@@ -134,6 +134,8 @@ export interface InstalledModel {
   readonly revision: string | null;
   readonly path: string;
   readonly sizeBytes: number;
+  /** Only there where its files are not as recorded, by their sizes: none is there, or not every one is whole. */
+  readonly damage?: "missing" | "incomplete";
   readonly installedAt: string;
   readonly files: readonly {
     readonly path: string;

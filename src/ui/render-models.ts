@@ -31,22 +31,21 @@ export function renderList(result: ListResult, style: Style): Rendered {
     escapeText(model.name),
     formatBytes(model.sizeBytes),
     escapeText(model.installedAt.slice(0, 10)),
-    isUnverified(model) ? UNVERIFIED : "",
+    model.damage ?? (isUnverified(model) ? UNVERIFIED : ""),
   ]);
   return rendered({ data: alignRows(rows, { right: [1] }) });
 }
 
 function renderAvailable({ installed, available }: ListResult, { paint }: Style): Rendered {
   const entries = (available ?? []).toSorted((a, b) => a.tier - b.tier);
-  const names = new Set(installed.map((model) => model.name));
+  // A model from elsewhere may be called like one of the catalog.
+  const refs = new Map(installed.map((model) => [model.ref, model]));
   const rows = entries.map((entry) => [
     escapeText(entry.name),
     entry.sizeBytes === null ? "?" : formatBytes(entry.sizeBytes),
     escapeText(entry.params),
     escapeText(entry.quant),
-    [entry.core ? "core" : "", names.has(entry.name) ? "installed" : ""]
-      .filter((word) => word !== "")
-      .join(", "),
+    [entry.core ? "core" : "", stateOf(refs.get(entry.name))].filter((word) => word !== "").join(", "),
   ]);
   const lines = alignRows(rows, { right: [1, 2], indent: "  " });
   const data = lines.flatMap((line, index) => {
@@ -54,6 +53,10 @@ function renderAvailable({ installed, available }: ListResult, { paint }: Style)
     return tier === entries[index - 1]?.tier ? [line] : [paint.bold(`tier ${tier}`), line];
   });
   return rendered({ data });
+}
+
+function stateOf(model: InstalledModel | undefined): string {
+  return model === undefined ? "" : (model.damage ?? "installed");
 }
 
 /** Exactly the path and nothing else: it goes into `$(luci path …)`, which wants it as it is. */
@@ -103,6 +106,7 @@ function installedFacts(model: InstalledModel, catalog: CatalogEntry | null): st
     ["from", catalog === null ? escapeText(model.ref) : ""],
     ["revision", catalog === null ? escapeText(model.revision ?? "") : ""],
     ["installed", escapeText(model.installedAt.slice(0, 10))],
+    ["files", model.damage ?? ""],
     ["path", escapeText(model.path)],
     ...(file === undefined || model.files.length > 1
       ? []

@@ -2,7 +2,7 @@
 // complete through any pipe.
 
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
-import { readFile, rm, symlink, utimes, writeFile } from "node:fs/promises";
+import { readFile, rm, symlink, truncate, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { checkInvariants } from "../support/invariants.ts";
 import { ggufFile, quantsRepo, wholeRepo } from "../support/model-repos.ts";
@@ -125,6 +125,14 @@ describe("cleanup", () => {
     expect(await snapshot(stage.models)).toEqual(before);
   });
 
+  test("verify says of a record that cannot be read what helps, which is no repair", async () => {
+    await stage.luci(["install", "hf:org/quants:Q8_0"]);
+    await writeFile(join(stage.manifests, "torn.json"), '{"format":1,');
+    const run = await stage.luci(["verify", "--json"]);
+    expect(run.exitCode).toBe(4);
+    expect(errorOf(run)["hint"]).toContain("Move that file away");
+  });
+
   test("takes a link away, never what it points to", async () => {
     const precious = join(stage.home, "precious");
     await writeFile(precious, "precious");
@@ -197,6 +205,24 @@ describe("looking", () => {
     };
     const sizes = [...result.models, ...result.partials].map(({ sizeBytes }) => sizeBytes);
     expect(result.totalBytes).toBe(sizes.reduce((sum, size) => sum + size, 1.5 * MIB));
+  });
+
+  test("list marks what is gone or cut, and usage counts what is on the disk", async () => {
+    await stage.luci(["install", "hf:org/quants:Q8_0", "hf:org/quants:Q4_K_M"]);
+    const [cut = "", gone = ""] = await finalsBelow(stage.models);
+    await truncate(join(stage.models, cut), 100_000);
+    await rm(join(stage.models, gone));
+    const { stdout } = await stage.luci(["list"]);
+    expect(stdout).toMatch(/Q4_K_M .* incomplete$/im);
+    expect(stdout).toMatch(/Q8_0 .* missing$/im);
+    const result = resultOf(await stage.luci(["usage", "--json"]));
+    expect(result).toMatchObject({
+      totalBytes: 100_000,
+      models: [
+        { sizeBytes: 100_000, files: 1 },
+        { sizeBytes: 0, files: 0 },
+      ],
+    });
   });
 
   test("list, info and path tell of what is there, and of what is unfinished", async () => {
