@@ -3,6 +3,7 @@
 import * as v from "valibot";
 import { jsonLine } from "../domain/text.ts";
 import { Problem, problemResponse } from "./problem.ts";
+import { faultOf } from "./schema-words.ts";
 
 const BODY_MAX_BYTES = 64 * 1024;
 
@@ -106,7 +107,7 @@ export async function readBody<Schema extends v.GenericSchema>(
   if (result.success) return result.output;
   const [issue] = result.issues;
   const field = v.getDotPath(issue) ?? "";
-  throw badBody(field === "" ? issue.message : `\`${field}\`: ${issue.message}`, field);
+  throw badBody(faultOf(issue, field), field);
 }
 
 function parse(text: string): unknown {
