@@ -179,9 +179,10 @@ async function printPage(text: string): Promise<void> {
     await Bun.write(Bun.stdout, `${text}\n`);
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
+    const fault = code === "ENOSPC" ? "standard output is full" : message;
     // A reader that has seen enough (`luci --help | head -1`) is no failure.
     if (code !== "EPIPE")
-      throw new LuciError("E_IO", `Could not write the output: ${message}`, { cause: error });
+      throw new LuciError("E_IO", `Could not write the output: ${fault}`, { cause: error });
   }
 }
 

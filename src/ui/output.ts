@@ -43,7 +43,12 @@ export function createOutput(stream: OutputStream, onGone: () => void = () => {}
     async flush() {
       await lastWrite;
       if (failure === null || isReaderGone(failure)) return;
-      throw new LuciError("E_IO", `Could not write the output: ${failure.message}`, { cause: failure });
+      const isFull = failure.code === "ENOSPC";
+      throw new LuciError(
+        "E_IO",
+        `Could not write the output: ${isFull ? "standard output is full" : failure.message}`,
+        { cause: failure, ...(isFull ? { hint: "Send it to another place, or free some space there" } : {}) },
+      );
     },
   };
 }

@@ -264,6 +264,12 @@ describe("mistakes name the place, the key and what is allowed", () => {
       ["partials", "keep", "`resume` or `delete`"],
     ],
     ["not TOML", { files: { [CONFIG]: "jobs = 1\njobs 4" } }, "E_CONFIG", [CONFIG, "line 2"]],
+    [
+      "no closing quote",
+      { files: { [CONFIG]: 'partials = "x\n' } },
+      "E_CONFIG",
+      ["line 1", "a closing quote may be"],
+    ],
     ["negative rate", { files: { [CONFIG]: "limit-rate = -1" } }, "E_CONFIG", ["limit-rate", "20M"]],
     [
       "variable",
