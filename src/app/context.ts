@@ -36,6 +36,8 @@ export interface ContextOptions {
   readonly steering?: Steering;
 }
 
+/** The same trouble is told again after this time. */
+const SAID_AGAIN_MS = 60_000;
 const MAX_CATALOG_BYTES = 16 * 1024 * 1024;
 
 /** Makes the context of one run. Touches neither disk nor network. */
@@ -49,7 +51,12 @@ export function createContext({
   steering,
 }: ContextOptions): Context {
   let catalog: Promise<Catalog> | null = null;
+  const saidMs = new Map<string, number>();
   const onRetry = ({ code, waitMs, message }: { code: string; waitMs: number; message: string }): void => {
+    // A hub that is away is away for all models of a batch: each would say the same.
+    const nowMs = performance.now();
+    if (nowMs - (saidMs.get(message) ?? Number.NEGATIVE_INFINITY) < SAID_AGAIN_MS) return;
+    saidMs.set(message, nowMs);
     const seconds = Math.max(1, Math.round(waitMs / 1000));
     emit({ type: "notice", level: "warn", message: `${message} (${code}): trying again in ${seconds} s` });
   };
