@@ -73,7 +73,7 @@ function refuseFlags(input: Input): void {
     ...(ofServe.length > 0 ? [`Say ${listed(ofServe)} where \`luci serve\` is started`] : []),
     ...(ofInstall.length > 0 ? [`leave --detach out for ${listed(ofInstall)}`] : []),
   ];
-  const message = `${listed([...ofServe, ...ofInstall])} cannot be handed to a daemon with --detach`;
+  const message = `${listed([...ofServe, ...ofInstall])} cannot be handed to \`luci serve\` with --detach`;
   throw new LuciError("E_USAGE", message, { hint: capitalized(hints.join("; ")) });
 }
 

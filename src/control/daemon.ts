@@ -65,7 +65,7 @@ async function takeLock(homeFolder: string): Promise<Lock> {
   if ("release" in taken) return taken;
   const pid = taken.holder?.pid;
   throw new LuciError("E_LOCKED", `\`luci serve\` runs already${pid ? ` (process ${pid})` : ""}`, {
-    hint: "`luci ps` shows what it is at; another LUCI_HOME can have a daemon of its own",
+    hint: "`luci ps` shows what it is at; another LUCI_HOME can have one of its own",
   });
 }
 
