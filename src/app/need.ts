@@ -1,6 +1,6 @@
 // Station three of an install: which files of a plan are not here yet, and is there room for them?
 
-import { LuciError } from "../domain/errors.ts";
+import { LuciError, toLuciError } from "../domain/errors.ts";
 import type { Finding } from "../domain/finding.ts";
 import type { Plan, PlanFile } from "../domain/plan.ts";
 import { totalSize } from "../domain/range.ts";
@@ -209,10 +209,26 @@ export async function assertRoom(context: Context, models: readonly ModelNeed[])
   const neededBytes = roomFor(models.reduce((sum, model) => sum + missingBytes(model), 0));
   const freeBytes = await context.files.freeBytes(context.settings.modelsFolder);
   if (neededBytes <= freeBytes) return freeBytes;
+  // No room at all is what file systems say that hold no files: then the folder is what cannot be.
+  if (freeBytes === 0) await assertFolder(context);
   throw new LuciError(
     "E_NO_SPACE",
     `Not enough room in ${context.settings.modelsFolder}: ${formatBytes(neededBytes)} needed (with a tenth to spare), ${formatBytes(freeBytes)} free`,
   );
+}
+
+/** @throws LuciError where the models folder is not there and cannot be made, for another reason than room */
+async function assertFolder({ files, settings: { modelsFolder } }: Context): Promise<void> {
+  try {
+    await files.makeFolder(modelsFolder);
+  } catch (error) {
+    const { code } = toLuciError(error);
+    if (code === "E_NO_SPACE") return;
+    throw new LuciError(code, `The folder ${modelsFolder} cannot be made`, {
+      hint: "Choose one that can be with --dir, LUCI_MODELS or LUCI_HOME",
+      cause: error,
+    });
+  }
 }
 
 /** A model as `--dry-run` shows it. */
