@@ -138,7 +138,9 @@ function checkWords(words: readonly string[], { name, words: rule }: Definition)
   const empty = words.some((word) => word.trim() === "");
   if (empty) throw usage(`\`${name}\` was given an empty word`, { name });
   if (words.length < rule.min)
-    throw new LuciError("E_USAGE", `\`luci ${name}\` needs to know which`, { hint: rule.missing });
+    throw new LuciError("E_USAGE", `\`luci ${name}\` ${rule.lacks ?? "needs to know which"}`, {
+      hint: rule.missing,
+    });
   const stray = words.slice(rule.max);
   if (stray.length === 0) return;
   const shown = stray.map((word) => `\`${word}\``).join(", ");

@@ -45,6 +45,8 @@ export interface WordRule {
   readonly min: number;
   readonly max: number;
   readonly missing: string;
+  /** What is lacking when there are too few, where that is not which of several things is meant. */
+  readonly lacks?: string;
   /** Whether `-5` is a word here: a number below zero, and no flag. */
   readonly takesNegative?: boolean;
 }
@@ -61,6 +63,8 @@ export interface Command {
   readonly network: boolean;
   /** Runs until it is told to stop: that is its proper end, and no failure. */
   readonly isService?: boolean;
+  /** Advice after an interrupt, where the same command again would not continue anything. */
+  readonly interruptHint?: string;
   run(input: Input, front: Front): Promise<Outcome>;
 }
 

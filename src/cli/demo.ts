@@ -13,6 +13,7 @@ export const demoCommand: Command = {
     ["luci demo", "install, interrupt, resume, damage, repair, clean up; under 20 s, leaves nothing behind"],
   ],
   network: false,
+  interruptHint: "Nothing of it was left behind: `luci demo` begins anew",
   run: async (_input, front) => {
     const { runDemo } = await import("../demo/demo.ts");
     const { executable, signal, emit } = front;

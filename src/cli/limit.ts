@@ -22,6 +22,7 @@ export const limitCommand: Command = {
   },
   words: {
     min: 1,
+    lacks: "needs a rate",
     max: Number.POSITIVE_INFINITY,
     missing: "`luci limit 20M` limits every running luci, `luci limit off` ends that",
   },

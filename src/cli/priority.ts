@@ -19,6 +19,7 @@ export const priorityCommand: Command = {
   },
   words: {
     min: 2,
+    lacks: "needs a name and a priority",
     max: Number.POSITIVE_INFINITY,
     missing:
       "`luci priority mistral high`: a name, then high, normal, low or a whole number from -100 to 100",

@@ -1,6 +1,6 @@
 // From an argument vector to what is asked for: a page of help, or a command with its checked input.
 
-import { LuciError } from "../domain/errors.ts";
+import { ERROR_TABLE, LuciError } from "../domain/errors.ts";
 import type { Command, Input } from "./command.ts";
 import { cutCommand, mentions, readInput } from "./command-line.ts";
 import { COMMANDS, FIRST_STEPS, GROUP_WORDS, SYNONYMS } from "./commands.ts";
@@ -31,7 +31,28 @@ export async function readRequest(argv: readonly string[]): Promise<Request> {
   if (name === "help") return readHelp(rest);
   const command = await loadCommand(name, rest);
   if (asksHelp) return { kind: "page", text: renderCommand(command) };
-  return { kind: "command", command, input: readInput(rest, command) };
+  return { kind: "command", command: withOwnHints(command), input: readInput(rest, command) };
+}
+
+/** The command, with advice of its own where an error has only that of every command. */
+function withOwnHints(command: Command): Command {
+  const run: Command["run"] = async (input, front) => {
+    try {
+      return await command.run(input, front);
+    } catch (thrown) {
+      throw withOwnHint(thrown, command);
+    }
+  };
+  return { ...command, run };
+}
+
+function withOwnHint(thrown: unknown, { name, interruptHint }: Command): unknown {
+  if (!(thrown instanceof LuciError) || thrown.hint !== ERROR_TABLE[thrown.code].hint) return thrown;
+  const usage = thrown.code === "E_USAGE" ? `\`luci ${name} --help\` shows what it takes` : null;
+  const hint = thrown.code === "E_INTERRUPTED" ? interruptHint : usage;
+  if (!hint) return thrown;
+  const { code, message, exit, retryable } = thrown;
+  return new LuciError(code, message, { hint, exit, retryable, cause: thrown });
 }
 
 async function readBare(tokens: readonly string[], asksHelp: boolean): Promise<Request> {

@@ -28,6 +28,7 @@ export const waitCommand: Command = {
     ['my-server --model "$(luci wait mistral)"', "wait, then use it"],
   ],
   network: false,
+  interruptHint: "Whoever installs it goes on: `luci ps` shows how far it is",
   run,
 };
 

@@ -146,8 +146,11 @@ function isLastWord({ isServe, jobs }: Peer, job: Job): boolean {
   return jobs.findLast(({ ref }) => ref === job.ref)?.id === job.id;
 }
 
-function endOf({ model, state, error }: Job): LuciError {
-  if (state === "cancelled" || !error) return new LuciError("E_CANCELLED", `${model} was cancelled`);
+function endOf({ model, ref, state, error }: Job): LuciError {
+  if (state === "cancelled" || !error)
+    return new LuciError("E_CANCELLED", `${model} was cancelled`, {
+      hint: `\`luci install ${ref}\` goes on with it`,
+    });
   const { code, message, hint, exit } = error;
   return new LuciError(code, message, { hint, exit });
 }

@@ -83,7 +83,7 @@ test.skipIf(process.platform !== "linux")("output that cannot be written is a fa
   for (const argv of ["--version", "--help", "version --json"]) {
     const { exitCode, stderr } = Bun.spawnSync(["sh", "-c", `"$0" ${argv} > /dev/full`, luciBinary()]);
     expect([argv, exitCode]).toEqual([argv, 8]);
-    expect(stderr.toString()).toContain("Could not write the output");
+    expect(stderr.toString()).toMatch(/Could not write the output: standard output is full/);
   }
 });
 
@@ -101,4 +101,32 @@ test("control characters of a mistyped word do not reach the terminal", async ()
   const { exitCode, stderr } = await luci(["\u001B[31mlist"]);
   expect(exitCode).toBe(2);
   expect(stderr).not.toContain("\u001B");
+});
+
+test.each([
+  [["history", "--limit", "0"], "`luci history --help` shows what it takes"],
+  [["serve", "--port", "99999"], "`luci serve --help` shows what it takes"],
+  [["install", "a", "b", "--sha256", "0".repeat(64)], "`luci install --help` shows what it takes"],
+  [["limit"], "`luci limit` needs a rate"],
+  [["priority", "x"], "`luci priority` needs a name and a priority"],
+])("%j ends with what helps", async (argv, words) => {
+  const { exitCode, stderr } = await luci(argv);
+  expect([exitCode, stderr]).toEqual([2, expect.stringContaining(words)]);
+});
+
+test.skipIf(process.platform !== "linux")("a folder that cannot be made is no lack of room", () => {
+  const env = { LUCI_HOME: "/proc/luci-home", HF_ENDPOINT: "http://127.0.0.1:1" };
+  const { exitCode, stderr } = Bun.spawnSync([luciBinary(), "install", "tinyllama"], { env });
+  expect([exitCode, stderr.toString()]).toEqual([
+    8,
+    expect.stringContaining("The folder /proc/luci-home/models cannot be made"),
+  ]);
+});
+
+test("the same trouble with a hub is told once, not once for each model", async () => {
+  await using home = await tempHome();
+  const argv = ["install", "hf:a/b", "hf:a/c", "hf:a/d", "--retries", "1"];
+  const { stderr } = await runLuci(argv, { home: home.path, hub: { url: "http://127.0.0.1:1" } });
+  expect(stderr.match(/trying again/g)).toHaveLength(1);
+  expect(stderr).toContain("0 of 3 models installed\n");
 });
