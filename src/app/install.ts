@@ -1,6 +1,6 @@
 // Install: name → plan → need → carry → seal → publish, for one model or many.
 
-import { LuciError, reportError, toLuciError } from "../domain/errors.ts";
+import { reportError, toLuciError } from "../domain/errors.ts";
 import type { Ref } from "../domain/ref.ts";
 import type { FailedModel, InstallResult, Receipt } from "../domain/results.ts";
 import type { Records } from "../store/manifest.ts";
@@ -61,7 +61,15 @@ export async function install(context: Context, options: InstallOptions): Promis
       const dryRun = planned.models.map((model) => describePlan(context, model));
       return { ...result, fetchedBytes: 0, elapsedMs: elapsed(), dryRun };
     }
-    await consent(context, planned.models, options);
+    if (!(await consent(context, planned.models, { options, totals })))
+      return {
+        ...result,
+        installed: [],
+        failed: [],
+        ...NOTHING_FETCHED,
+        elapsedMs: elapsed(),
+        declined: true,
+      };
     const [already, carried] = await Promise.all([
       Promise.all(planned.already.map((receipt) => withHooks(context, receipt))),
       carryPlanned(context, planned.models, { options, sources, records, totals }),
@@ -84,14 +92,16 @@ export async function install(context: Context, options: InstallOptions): Promis
   }
 }
 
+const NOTHING_FETCHED = { fetchedBytes: 0, dryRun: null } as const;
+
 /** Room on the disk, and the user's word where the caller wants it. */
 async function consent(
   context: Context,
   models: readonly ModelNeed[],
-  options: InstallOptions,
-): Promise<void> {
+  { options, totals }: Pick<Batch, "options" | "totals">,
+): Promise<boolean> {
   const freeBytes = await assertRoom(context, models);
-  if (models.length === 0) return;
+  if (models.length === 0) return true;
   // What would stop every model alike is said once, before anything begins.
   if (models.some((model) => missingBytes(model) > 0)) await context.http.ready();
   const question = {
@@ -100,11 +110,11 @@ async function consent(
     missingBytes: models.reduce((sum, model) => sum + missingBytes(model), 0),
     freeBytes,
   };
-  if (await options.confirm(question)) return;
-  context.signal.throwIfAborted();
-  throw new LuciError("E_USAGE", "Nothing was installed: you said no", {
-    hint: "Name fewer models, or add --yes",
-  });
+  if (await options.confirm(question)) return true;
+  if (!context.signal.aborted) return false;
+  totals.told = true;
+  emitInterrupted(context, { during: "question", ...totals, kept: [] });
+  throw toLuciError(context.signal.reason);
 }
 
 /** Whoever asked to be told is told, also of what was ready before. */

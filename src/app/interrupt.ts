@@ -14,7 +14,12 @@ const SIGNAL_OF_EXIT: Readonly<Record<number, "SIGINT" | "SIGTERM" | "SIGHUP" | 
 /** Says how an interrupt left things: once per run. */
 export function emitInterrupted(
   context: Context,
-  end: { during: "download" | "audit"; totalModels: number; doneModels: number; kept: readonly Kept[] },
+  end: {
+    during: "question" | "download" | "audit";
+    totalModels: number;
+    doneModels: number;
+    kept: readonly Kept[];
+  },
 ): void {
   context.emit({
     type: "interrupted",

@@ -5,7 +5,7 @@ import { type ErrorReport, LuciError, reportError } from "../domain/errors.ts";
 import type { Ref } from "../domain/ref.ts";
 import type { InstallResult } from "../domain/results.ts";
 import { formatBytes } from "../domain/size.ts";
-import type { Command, Front, Input, Outcome } from "./command.ts";
+import { type Command, type Front, type Input, type Outcome, succeeded } from "./command.ts";
 import { COMMON_FLAGS, DISK_FLAGS, FOLDER_FLAGS, HASHER_FLAGS, HOOK_FLAGS, NETWORK_FLAGS } from "./flags.ts";
 import { readPriority } from "./priority.ts";
 
@@ -107,7 +107,7 @@ async function run(input: Input, front: Front): Promise<Outcome> {
   const priority = typed === null ? null : readPriority(typed);
   if (input.on("detach")) {
     const names = `\`${input.words.join(" ")}\``;
-    if (asks && !(await front.ask(`Queue everything that ${names} stands for?`))) throw saidNo();
+    if (asks && !(await front.ask(`Queue everything that ${names} stands for?`))) return declined();
     return (await import("./detach.ts")).detach(input, front, { sha256, priority });
   }
   const result = await installModels(context, {
@@ -131,9 +131,16 @@ function readSha256(text: string | null): string | null {
   });
 }
 
-function saidNo(): LuciError {
-  return new LuciError("E_USAGE", "Nothing was queued: you said no", {
-    hint: "Name fewer models, or add --yes",
+function declined(): Outcome {
+  return succeeded({
+    command: "install",
+    installed: [],
+    failed: [],
+    totalModels: 0,
+    fetchedBytes: 0,
+    elapsedMs: 0,
+    dryRun: null,
+    declined: true,
   });
 }
 

@@ -20,7 +20,11 @@ export const resumeCommand: Command = {
   network: false,
   run: async (input, front) => {
     const ask = { method: "POST" } as const;
-    const jobs = await steerJobs(input, front, (job) => ({ ...ask, path: pathOf(job, "/resume") }));
-    return succeeded({ command: "resume", jobs, runs: [] });
+    const unchanged: string[] = [];
+    const jobs = await steerJobs(input, front, (job) => {
+      if (job.state !== "paused") unchanged.push(job.id);
+      return { ...ask, path: pathOf(job, "/resume") };
+    });
+    return succeeded({ command: "resume", jobs, unchanged, runs: [] });
   },
 };

@@ -136,8 +136,8 @@ export type LuciEventBody =
   | { readonly type: "jobs"; readonly jobs: readonly Job[] }
   | {
       readonly type: "interrupted";
-      /** What was going on: files were arriving, or installed ones were being read. */
-      readonly during: "download" | "audit";
+      /** What was going on: a question was open, files were arriving, or installed ones were being read. */
+      readonly during: "question" | "download" | "audit";
       /** SIGPIPE: nobody reads the output any more. */
       readonly signal: "SIGINT" | "SIGTERM" | "SIGHUP" | "SIGPIPE";
       readonly policy: "resume" | "delete";

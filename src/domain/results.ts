@@ -49,6 +49,8 @@ export interface InstallResult {
   readonly elapsedMs: number;
   /** With `--dry-run`: what would be done. Nothing was changed. */
   readonly dryRun: readonly PlannedModel[] | null;
+  /** Only there when the person who was asked said no. Nothing was changed. */
+  readonly declined?: true;
 }
 
 export interface PlannedModel {
@@ -205,6 +207,8 @@ export interface PsResult {
 export interface SteerResult {
   readonly command: "pause" | "resume" | "cancel" | "limit" | "priority";
   readonly jobs: readonly Job[];
+  /** `resume`: the ids of those that were not paused. */
+  readonly unchanged?: readonly string[];
   /** `limit` without a name: the processes whose limit was set. */
   readonly runs: readonly { readonly pid: number; readonly limitBytesPerSec: number | null }[];
 }

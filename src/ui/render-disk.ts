@@ -35,7 +35,7 @@ export function renderUsage(result: UsageResult, { paint }: Style): Rendered {
 export function cleanupLines(items: readonly CleanupItem[], { paint }: Style): string[] {
   const rows = items.map((item) => [
     formatBytes(item.sizeBytes),
-    formatDuration(item.ageMs),
+    `${formatDuration(item.ageMs)} old`,
     item.kind,
     escapeText(item.of ?? item.path),
   ]);

@@ -10,6 +10,7 @@ import { throughput, UNVERIFIED } from "./sentences.ts";
 import { type Style, SYMBOLS } from "./style.ts";
 
 export function renderInstall(result: InstallResult, style: Style): Rendered {
+  if (result.declined) return rendered({ summary: ["Nothing was installed"] });
   if (result.dryRun !== null) return renderDryRun(result, result.dryRun, style);
   const named = result.totalModels > 1;
   const failures = renderFailed(result.failed, { paint: style.paint, named });

@@ -21,8 +21,13 @@ export function renderInterrupted(event: Interrupted): string[] {
   const reason = REASONS[event.signal];
   if (event.during === "audit")
     return [`Verification ${reason}`, "   Nothing was changed: run it again to see the rest"];
+  if (event.during === "question") return [`${sentence(reason)}: nothing was begun`];
   const outcome = event.policy === "delete" ? deletedLines(event) : [keptLine(event.keptBytes)];
   return [`Download ${reason}`, ...outcome, ...modelLine(event), `   ${adviceOf(event)}`];
+}
+
+function sentence(words: string): string {
+  return words.charAt(0).toUpperCase() + words.slice(1);
 }
 
 function deletedLines({ deleted, undeleted }: Interrupted): string[] {

@@ -89,10 +89,11 @@ function priorityName(priority: number): string {
 }
 
 /** What was done, job by job. */
-export function renderSteer({ command, jobs, runs }: SteerResult): Rendered {
-  const lines = jobs.map(
-    (job) => `${escapeText(job.model)} (${escapeText(job.id)}): ${outcomeOf(command, job)}`,
-  );
+export function renderSteer({ command, jobs, runs, unchanged = [] }: SteerResult): Rendered {
+  const lines = jobs.map((job) => {
+    const outcome = unchanged.includes(job.id) ? `was not paused (${job.state})` : outcomeOf(command, job);
+    return `${escapeText(job.model)} (${escapeText(job.id)}): ${outcome}`;
+  });
   const limits = runs.map(
     ({ pid, limitBytesPerSec }) =>
       `Process ${pid}: ${limitBytesPerSec === null ? "no limit" : limitOf(limitBytesPerSec)}`,

@@ -7,6 +7,8 @@ const BEGIN = "=== state ";
 export interface PtyRun {
   /** Types Ctrl-C. */
   interrupt(): void;
+  /** Types a text. */
+  type(text: string): void;
   /** Everything that was shown so far. */
   shown(): string;
   readonly ended: Promise<PtyResult>;
@@ -41,6 +43,7 @@ export function startOnPty(args: readonly string[], env: Readonly<Record<string,
   });
   return {
     shown: () => shown,
+    type: (text) => void child.terminal?.write(text),
     interrupt: () => {
       typedMs = performance.now();
       child.terminal?.write("\u0003");

@@ -188,6 +188,12 @@ describe("an interrupt", () => {
     );
   });
 
+  test("of a question says that nothing was begun, and no more", () => {
+    expect(told({ during: "question", totalModels: 30 })).toBe(
+      text("Interrupted by user: nothing was begun"),
+    );
+  });
+
   test("that could not delete says where and why", () => {
     expect(
       told({
@@ -291,7 +297,7 @@ describe("a question", () => {
         }),
       ],
     ]);
-    expect(stdout.text).toBe(text("1.2 GB  3d  partial  x.gguf", "   not touched for 3 days"));
+    expect(stdout.text).toBe(text("1.2 GB  3d old  partial  x.gguf", "   not touched for 3 days"));
   });
 
   test("is answered no by an abort, by closing, and where nobody is", async () => {
@@ -337,8 +343,8 @@ describe("closing", () => {
     expect(failure).toMatchObject({ code: "E_IO", exit: 8 });
     expect(stderr.text).toBe(
       text(
-        "error: Could not write the output: no space left on device",
-        "hint: Check the disk, then run the same command again",
+        "error: Could not write the output: standard output is full",
+        "hint: Send it to another place, or free some space there",
       ),
     );
   });

@@ -83,6 +83,14 @@ describe("steering", () => {
     expect(renderSteer({ command, jobs: [{ ...JOB, ...change }], runs: [] }).details).toEqual([line]);
   });
 
+  test("resume of what was not paused says so", () => {
+    const jobs = [{ ...JOB, state: "running" as const }];
+    const unchanged = [jobs[0]?.id ?? ""];
+    expect(renderSteer({ command: "resume", jobs, runs: [], unchanged }).details).toEqual([
+      "mistral (1234567-1): was not paused (running)",
+    ]);
+  });
+
   test("of whole runs names the process", () => {
     const runs = [
       { pid: 7, limitBytesPerSec: 5e6 },
