@@ -2,7 +2,7 @@
 // what there is to say it tells through `onListening` and `onNotice`.
 
 import { join } from "node:path";
-import { type Context, createContext } from "../app/context.ts";
+import { type Context, createContext, type SharedRoom } from "../app/context.ts";
 import { Steering } from "../app/steering.ts";
 import { LuciError } from "../domain/errors.ts";
 import type { Emit, LuciEvent, LuciEventBody } from "../domain/events.ts";
@@ -130,7 +130,7 @@ function contextsOf(base: Context, { emit, preempt }: { emit: Emit; preempt: boo
   const steering = new Steering({ ...settings, preempt, pid: process.pid, emit });
   return {
     steering,
-    make: (run: { readonly emit: Emit; readonly signal: AbortSignal }): Context =>
+    make: (run: { readonly emit: Emit; readonly signal: AbortSignal; readonly room?: SharedRoom }): Context =>
       createContext({ settings, version, files, steering, store, ...run }),
   };
 }
