@@ -8,7 +8,7 @@ import { checkInvariants } from "../support/invariants.ts";
 import { ggufFile } from "../support/model-repos.ts";
 import type { Intercept } from "../../src/demo/hub-trouble.ts";
 import { type Serve, startServe, until } from "../support/serve.ts";
-import { openStage, type Stage } from "../support/stage.ts";
+import { openStage, resultOf, type Stage } from "../support/stage.ts";
 
 const MIB = 1024 * 1024;
 const CONFIG = '{"model_type":"llama","text":"all of it"}\n';
@@ -158,4 +158,29 @@ test("the same with another digest is refused, and named", async () => {
   expect(await serve.job(id)).toMatchObject({ limitBytesPerSec: 5_000_000, priority: 10 });
   await stage.luci(["install", ref, "--detach"]);
   expect(await serve.job(id)).toMatchObject({ limitBytesPerSec: 5_000_000, priority: 10 });
+});
+
+test("what waits in the queue is not cleaned up, by whomever", async () => {
+  stage.hub.behave({ rateBytesPerSec: 2 * MIB });
+  const { id } = await add("hf:org/large");
+  await until("bytes arrive", async () => (await serve.job(id)).doneBytes > MIB);
+  await serve.ask("POST", `/v1/downloads/${id}/pause`);
+  serve.child.kill("SIGTERM");
+  await serve.child.ended;
+  serve = await startServe(stage);
+  // Paused, and nobody has it in hand.
+  expect((await serve.job(id)).state).toBe("paused");
+  const partial = (await readdir(stage.partials)).find((name) => !name.endsWith(".json"));
+  const { data } = await serve.ask("POST", "/v1/cleanup", { body: { dryRun: false } });
+  const run = await stage.luci(["cleanup", "--yes", "--json"]);
+  for (const { kept } of [data, resultOf(run)])
+    expect(kept).toContainEqual(
+      expect.objectContaining({ kind: "partial", reason: "a running luci is going on with it" }),
+    );
+  expect(await readdir(stage.partials)).toContain(partial ?? "none");
+  // Whoever ends it gives it free.
+  await serve.ask("DELETE", `/v1/downloads/${id}?partials=resume`);
+  const after = await serve.ask("POST", "/v1/cleanup", { body: { dryRun: false } });
+  expect(after.data.freedBytes).toBeGreaterThan(0);
+  expect(await readdir(stage.partials)).toEqual([]);
 });
