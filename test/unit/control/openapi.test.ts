@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import { jobRoutes } from "../../../src/control/api.ts";
 import { downloadRoutes } from "../../../src/control/download-routes.ts";
+import { historyRoutes } from "../../../src/control/history-routes.ts";
 import { modelRoutes } from "../../../src/control/model-routes.ts";
 import { openapiRoutes } from "../../../src/control/openapi-routes.ts";
 import { roomRoutes } from "../../../src/control/room-routes.ts";
@@ -14,6 +15,7 @@ test("every route is described, and nothing else is", () => {
     ...downloadRoutes({ queue: nothing, context: nothing }),
     ...modelRoutes({ context: nothing, begin: nothing }),
     ...roomRoutes({ context: nothing, list: () => [] }),
+    ...historyRoutes(nothing),
     ...openapiRoutes("1"),
   ];
   const listed = routes.map(({ method, path }) => `${method} ${path.replaceAll(/:(\w+)/g, "{$1}")}`);
