@@ -142,6 +142,11 @@ function numbered(log: EventLog, onNotice: DaemonOptions["onNotice"]): (body: Lu
     log.add(event);
     if (body.type === "model.ready") onNotice("info", `${body.model} is ready: ${body.path}`);
     if (body.type === "model.failed") onNotice("warn", `${body.model} failed: ${body.error.message}`);
+    if (body.type === "download.changed" && body.state === "waiting")
+      onNotice(
+        "warn",
+        `${body.model} could not go on and is tried again: \`luci ps --json\` tells why and when`,
+      );
     if (body.type === "model.cancelled") onNotice("info", `${body.model} was cancelled`);
     return event;
   };

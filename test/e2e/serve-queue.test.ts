@@ -122,7 +122,8 @@ describe("while the hub is away", () => {
     await until("it waits for another attempt", async () => (await serve.job(id)).error !== null);
     expect(await serve.job(id)).toMatchObject({ state: "waiting", error: { code: "E_NETWORK" } });
     expect((await serve.job(id)).doneBytes).toBeGreaterThan(0);
-    expect(serve.child.output().stdout).not.toContain("model.failed");
+    expect(serve.child.output().stdout).not.toContain(" failed: ");
+    expect(serve.child.output().stdout).toContain("is tried again");
     stage.hub.behave({ intercept: null });
     await until("it is done", async () => (await serve.job(id)).state === "done");
   });

@@ -268,6 +268,27 @@ describe("what fails for a reason that passes", () => {
     await queue.stop();
   });
 
+  test("waits for the room that another one gives free, and not longer", async () => {
+    const taken = new LuciError("E_NO_SPACE", "others are in the way", { retryable: true });
+    let failure: LuciError | null = null;
+    const queue = openQueue({ fails: () => failure });
+    const [first] = queue.add([wish("a")]);
+    await settle();
+    failure = taken;
+    const [second] = queue.add([wish("b")]);
+    await settle();
+    expect(queue.get(second!.job.id)).toMatchObject({ state: "waiting", error: { code: "E_NO_SPACE" } });
+    expect(begun).toHaveLength(2);
+    queue.cancel(first!.job.id, "resume");
+    await settle();
+    expect(begun).toHaveLength(3);
+    // What does not fit at all has failed.
+    failure = new LuciError("E_NO_SPACE", "too large");
+    queue.add([wish("b")]);
+    await settle();
+    expect(queue.get(second!.job.id)).toMatchObject({ state: "failed", error: { message: "too large" } });
+  });
+
   test("or does not: a cancel that cannot delete says that the bytes are still there", async () => {
     const queue = openQueue({ fails: () => new LuciError("E_NOT_FOUND", "no such repository") });
     const [added] = queue.add([wish("a", { isPaused: true })]);
