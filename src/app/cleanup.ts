@@ -13,13 +13,15 @@ export interface CleanupOptions {
   readonly dryRun: boolean;
   /** Only what is at least this old; null for everything. */
   readonly olderThanMs: number | null;
+  /** Models that a running luci is going to go on with, moving or not: what is unfinished of them is kept. */
+  awaited(): Promise<readonly string[]>;
   confirm(items: readonly CleanupItem[]): Promise<boolean>;
 }
 
 /** Finds what interrupted and crashed runs left, and deletes it if told to. @throws E_DAMAGED while a record is unreadable */
 export async function cleanup(context: Context, options: CleanupOptions): Promise<CleanupResult> {
   await recordsOf(context);
-  const found = await findLeftovers(context.store);
+  const found = await findAwaited(context, options);
   const isDue = (item: Leftover): boolean => !item.isAlive && item.ageMs >= (options.olderThanMs ?? 0);
   const due = found.filter(isDue);
   const kept = found.filter((item) => !isDue(item));
@@ -30,8 +32,26 @@ export async function cleanup(context: Context, options: CleanupOptions): Promis
   context.signal.throwIfAborted();
   // The question may have stood open for long: installs went on meanwhile.
   assertRecordsReadable(await readRecords(context.store));
-  const executed = await execute(context, due);
+  const isAwaited = awaitedBy(await options.awaited());
+  const executed = await execute(
+    context,
+    due.filter((item) => !isAwaited(item)),
+  );
   return { ...plan, executed: true, ...executed };
+}
+
+async function findAwaited({ store }: Context, options: CleanupOptions): Promise<Leftover[]> {
+  const isAwaited = awaitedBy(await options.awaited());
+  return (await findLeftovers(store)).map((item) =>
+    !item.isAlive && isAwaited(item)
+      ? { ...item, isAlive: true, reason: "a running luci is going on with it" }
+      : item,
+  );
+}
+
+/** A partial's journal begins with its model's name. */
+function awaitedBy(models: readonly string[]): (item: Leftover) => boolean {
+  return ({ of }) => of !== null && models.some((model) => of.startsWith(`${model} · `));
 }
 
 async function execute(

@@ -1,13 +1,14 @@
 // The settings of a run: flag > environment > config.toml > default. Every layer is checked whole, so that
 // a mistake in one is said even where a stronger one hides it. Reads little text files, changes nothing.
 
-import { isAbsolute, join, resolve } from "node:path";
+import { join } from "node:path";
 import { TomlError, parse as parseToml } from "smol-toml";
 import * as v from "valibot";
 import { type ErrorCode, LuciError } from "../domain/errors.ts";
 import { shorten } from "../domain/text.ts";
 import { parseCertificates } from "../platform/http-trust.ts";
 import type { Settings } from "../domain/settings.ts";
+import { toPath, withPaths } from "./config-paths.ts";
 import {
   KEYS,
   type Layer,
@@ -235,26 +236,6 @@ function isKey(key: string): key is SettingKey {
 
 function quoteAll(words: readonly string[]): string {
   return words.map((word) => `\`${word}\``).join(", ");
-}
-
-interface PathRoots {
-  readonly userFolder: string;
-  readonly from: string;
-}
-
-function withPaths(layer: Layer, roots: PathRoots): Layer {
-  return {
-    ...layer,
-    ...(layer.models === undefined ? {} : { models: toPath(layer.models, roots) }),
-    ...(layer["ca-file"] === undefined ? {} : { "ca-file": toPath(layer["ca-file"], roots) }),
-    ...(layer.catalog === undefined ? {} : { catalog: toPath(layer.catalog, roots) }),
-  };
-}
-
-function toPath(text: string, { userFolder, from }: PathRoots): string {
-  if (text === "~") return userFolder;
-  if (/^~[/\\]/.test(text)) return join(userFolder, text.slice(2));
-  return isAbsolute(text) ? resolve(text) : resolve(from, text);
 }
 
 /** Catalogs in the home, by name: the first wins over the next. */

@@ -18,9 +18,19 @@ export interface Context {
   readonly store: Store;
   /** What runs, and how it can be steered. */
   readonly steering: Steering;
+  /** Who else is going to write, as far as this process knows. */
+  readonly room: SharedRoom;
   readonly version: string;
   /** The catalog with the user's own files over it, read on first use. @throws LuciError E_CONFIG */
   catalog(): Promise<Catalog>;
+}
+
+/** Room on a disk that runs of one process share. */
+export interface SharedRoom {
+  /** Bytes that others have taken and not written yet. */
+  othersBytes(): number;
+  /** The bytes this run is going to write. */
+  take(bytes: number): void;
 }
 
 export interface ContextOptions {
@@ -34,6 +44,8 @@ export interface ContextOptions {
   readonly store?: Store;
   /** A steering of its own, as the settings say, unless given: for several runs in one process. */
   readonly steering?: Steering;
+  /** Nobody else is, unless given. */
+  readonly room?: SharedRoom;
 }
 
 /** The same trouble is told again after this time. */
@@ -49,6 +61,7 @@ export function createContext({
   files = nodeFiles(),
   store,
   steering,
+  room = { othersBytes: () => 0, take: () => undefined },
 }: ContextOptions): Context {
   let catalog: Promise<Catalog> | null = null;
   const saidMs = new Map<string, number>();
@@ -65,6 +78,7 @@ export function createContext({
     emit,
     signal,
     files,
+    room,
     version,
     http: createHttp({
       userAgent: `luci/${version}`,

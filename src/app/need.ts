@@ -172,7 +172,7 @@ export async function reserveFor(context: Context, models: readonly ModelNeed[])
   const diskBytes = await context.files.diskBytes(modelsFolder);
   // What lies there unproved may have to be fetched as well.
   const files = models.flatMap((model) => model.files).filter((file) => file.state !== "present");
-  const comingBytes = files.reduce((sum, file) => sum + leftBytes(file), 0);
+  const comingBytes = files.reduce((sum, file) => sum + leftBytes(file), context.room.othersBytes());
   const spareBytes = Math.max(0, freeBytes - comingBytes);
   return Math.min(RESERVE_BYTES, diskBytes * RESERVE_SHARE, spareBytes / 2);
 }
@@ -202,18 +202,28 @@ export function roomFor(comingBytes: number): number {
 }
 
 /**
- * Looks at the whole plan before the first byte: what is missing plus a tenth must fit.
- * @throws E_NO_SPACE with both amounts
+ * Looks at the whole plan before the first byte: what is missing plus a tenth must fit beside what others of this
+ * process are still to write. Then it is taken.
+ * @throws E_NO_SPACE with the amounts, retryable where only others are in the way
  */
 export async function assertRoom(context: Context, models: readonly ModelNeed[]): Promise<number> {
-  const neededBytes = roomFor(models.reduce((sum, model) => sum + missingBytes(model), 0));
-  const freeBytes = await context.files.freeBytes(context.settings.modelsFolder);
-  if (neededBytes <= freeBytes) return freeBytes;
+  const { modelsFolder } = context.settings;
+  const comingBytes = models.reduce((sum, model) => sum + missingBytes(model), 0);
+  const neededBytes = roomFor(comingBytes);
+  const freeBytes = await context.files.freeBytes(modelsFolder);
+  const othersBytes = comingBytes > 0 ? context.room.othersBytes() : 0;
+  if (neededBytes <= Math.max(0, freeBytes - othersBytes)) {
+    context.room.take(comingBytes);
+    return freeBytes;
+  }
   // No room at all is what file systems say that hold no files: then the folder is what cannot be.
   if (freeBytes === 0) await assertFolder(context);
+  const isForOthers = neededBytes <= freeBytes;
+  const others = isForOthers ? `, ${formatBytes(othersBytes)} of it for other downloads under way` : "";
   throw new LuciError(
     "E_NO_SPACE",
-    `Not enough room in ${context.settings.modelsFolder}: ${formatBytes(neededBytes)} needed (with a tenth to spare), ${formatBytes(freeBytes)} free`,
+    `Not enough room in ${modelsFolder}: ${formatBytes(neededBytes)} needed (with a tenth to spare), ${formatBytes(freeBytes)} free${others}`,
+    { retryable: isForOthers },
   );
 }
 

@@ -1,10 +1,12 @@
 // `luci cleanup`: shows its plan, asks, then deletes exactly that. Without an answer nothing is deleted.
 
 import { LuciError, reportError } from "../domain/errors.ts";
+import { openModels } from "../domain/job.ts";
 import type { CleanupItem } from "../domain/results.ts";
 import { formatBytes, parseDuration } from "../domain/size.ts";
 import { type Command, type Front, type Input, NO_WORDS, type Outcome } from "./command.ts";
 import { COMMON_FLAGS, FOLDER_FLAGS } from "./flags.ts";
+import { runningPeers } from "./job-words.ts";
 
 export const cleanupCommand: Command = {
   name: "cleanup",
@@ -37,6 +39,7 @@ async function run(input: Input, front: Front): Promise<Outcome> {
   const result = await cleanup(context, {
     dryRun: input.on("dry-run"),
     olderThanMs,
+    awaited: async () => (await runningPeers(context)).peers.flatMap((peer) => openModels(peer.jobs)),
     confirm: async (items) => input.on("yes") || (front.interactive && front.ask(question(items), { items })),
   });
   if (result.failed.length === 0) return { result, error: null };

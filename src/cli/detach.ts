@@ -49,7 +49,7 @@ async function ask(daemon: Peer, input: Input, { sha256, priority }: DetachWish)
   const options = {
     partials: input.text("partials"),
     allowUnsafe: input.on("allow-unsafe"),
-    limitRate: limitRate === null ? null : parseRate(limitRate),
+    ...(limitRate === null ? {} : { limitRate: parseRate(limitRate) }),
     ...(priority === null ? {} : { priority }),
   };
   if (sha256 !== null) {

@@ -71,7 +71,7 @@ export function createDoors(options: DoorsOptions): Doors {
     ...jobRoutes({ jobs: all.jobs, feed, version, pid: process.pid, role: "serve" }),
     ...downloadRoutes({ queue, context: () => context({ signal: stop }) }),
     ...modelRoutes({ context, begin: all.begin }),
-    ...roomRoutes(context),
+    ...roomRoutes({ context, list: all.jobs.list }),
     ...historyRoutes(context),
     ...openapiRoutes(version),
     ...page,

@@ -2,7 +2,7 @@
 // what there is to say it tells through `onListening` and `onNotice`.
 
 import { join } from "node:path";
-import { type Context, createContext } from "../app/context.ts";
+import { type Context, createContext, type SharedRoom } from "../app/context.ts";
 import { Steering } from "../app/steering.ts";
 import { LuciError } from "../domain/errors.ts";
 import type { Emit, LuciEvent, LuciEventBody } from "../domain/events.ts";
@@ -129,7 +129,7 @@ function contextsOf(base: Context, { emit, preempt }: { emit: Emit; preempt: boo
   const steering = new Steering({ ...settings, preempt, pid: process.pid, emit });
   return {
     steering,
-    make: (run: { readonly emit: Emit; readonly signal: AbortSignal }): Context =>
+    make: (run: { readonly emit: Emit; readonly signal: AbortSignal; readonly room?: SharedRoom }): Context =>
       createContext({ settings, version, files, steering, store, ...run }),
   };
 }
@@ -143,6 +143,11 @@ function numbered(log: EventLog, onNotice: DaemonOptions["onNotice"]): (body: Lu
     if (body.type === "model.failed") onNotice("warn", `${body.model} failed: ${body.error.message}`);
     if (body.type === "notice" && body.level === "warn")
       onNotice("warn", body.model === undefined ? body.message : `${body.model}: ${body.message}`);
+    if (body.type === "download.changed" && body.state === "waiting")
+      onNotice(
+        "warn",
+        `${body.model} could not go on and is tried again: \`luci ps --json\` tells why and when`,
+      );
     if (body.type === "model.cancelled") onNotice("info", `${body.model} was cancelled`);
     return event;
   };

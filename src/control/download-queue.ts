@@ -1,16 +1,29 @@
 // The queue of a daemon: what was asked for is remembered before it is answered, begins by priority, and outlives
 // every end of the process. Nothing in it is lost, and nothing is in it twice.
 
-import { randomBytes } from "node:crypto";
 import type { Context } from "../app/context.ts";
 import { MOST_FILES, type Steering } from "../app/steering.ts";
 import { LuciError, reportError } from "../domain/errors.ts";
-import type { Emit, LuciEvent, LuciEventBody } from "../domain/events.ts";
+import type { LuciEvent, LuciEventBody } from "../domain/events.ts";
 import { type Job, isEnded } from "../domain/job.ts";
 import type { PartialsPolicy } from "../domain/settings.ts";
-import { cancelError, cancelledEnd, endedJob, newJob, restingJob } from "./download-job.ts";
-import type { DownloadChange, DownloadRow, DownloadRows, DownloadWish } from "./download-rows.ts";
-import { type DownloadEnd, DownloadRun } from "./download-run.ts";
+import { type Added, type DownloadAsk, sortAsks } from "./download-asks.ts";
+import {
+  type Entry,
+  comingBytes,
+  dueEntries,
+  endAsAsked,
+  hurry,
+  isAgain,
+  jobOf,
+  newEntry,
+  steerAsRemembered,
+  writeChange,
+} from "./download-entry.ts";
+import { cancelError, cancelledEnd, endedJob, newRow } from "./download-job.ts";
+import { nextRetry } from "./download-retry.ts";
+import type { DownloadChange, DownloadRows } from "./download-rows.ts";
+import { type DownloadEnd, DownloadRun, type FailedEnd, type RunScene } from "./download-run.ts";
 import type { JobChange, Jobs, RunSettings, RunSettingsChange } from "./jobs.ts";
 import { changeRunSettings, endedProblem, runSettings, unknownProblem } from "./run-jobs.ts";
 
@@ -21,20 +34,9 @@ export interface DownloadQueueOptions {
   readonly partials: PartialsPolicy;
   readonly pid: number;
   nowMs(): number;
-  contextFor(run: { readonly emit: Emit; readonly signal: AbortSignal }): Context;
+  contextFor(run: RunScene): Context;
   /** Numbers an event and tells everybody. */
   publish(body: LuciEventBody): LuciEvent;
-}
-
-/** A download that was asked for: a new one, or the one that does it already. */
-export interface Added {
-  readonly job: Job;
-  readonly isNew: boolean;
-}
-
-interface Entry {
-  row: DownloadRow;
-  run: DownloadRun | null;
 }
 
 export class DownloadQueue implements Jobs {
@@ -47,7 +49,7 @@ export class DownloadQueue implements Jobs {
   constructor(options: DownloadQueueOptions) {
     this.#options = options;
     const rows = options.rows.readAll();
-    this.#entries = new Map(rows.map((row) => [row.id, { row, run: null }]));
+    this.#entries = new Map(rows.map((row) => [row.id, newEntry(row)]));
   }
 
   /** Begins what is due, now and whenever something changes. */
@@ -60,31 +62,31 @@ export class DownloadQueue implements Jobs {
   /** Gives up everything that runs, keeps its bytes, and leaves it in the queue. */
   async stop(): Promise<void> {
     this.#stop.abort(new LuciError("E_INTERRUPTED", "luci serve is ending"));
+    for (const entry of this.#entries.values()) hurry(entry);
     await Promise.all([...this.#entries.values()].flatMap(({ run }) => (run ? [run.ended] : [])));
   }
 
-  /** Remembers all of these or none; what is on its way already is not taken up twice. @throws LuciError the disk's */
-  add(wishes: readonly DownloadWish[]): Added[] {
+  /**
+   * Remembers all of these or none; what is on its way already is not taken up twice, and follows what is said now.
+   * @throws Problem 409 where that contradicts what it began with; LuciError the disk's
+   */
+  add(asks: readonly DownloadAsk[]): Added[] {
     const { rows, nowMs, pid } = this.#options;
-    const onTheirWay = new Map(this.#open().map((entry) => [entry.row.ref, entry.row.id]));
-    const fresh: DownloadRow[] = [];
-    const ids = wishes.map((wish) => {
-      const known = onTheirWay.get(wish.ref);
-      if (known !== undefined) return { id: known, isNew: false };
-      const id = randomBytes(4).toString("hex");
-      const createdAt = new Date(nowMs()).toISOString();
-      const job = newJob(wish, { id, createdAt, pid });
-      fresh.push({ ...wish, id, cancel: null, createdAt, endedAt: null, job });
-      onTheirWay.set(wish.ref, id);
-      return { id, isNew: true };
-    });
+    // What has ended makes room for the same once that is written.
+    for (const entry of this.#entries.values()) writeChange(entry, rows);
+    const open = this.#open().map(({ row }) => row);
+    const { fresh, meant } = sortAsks(asks, { open, make: (wish) => newRow(wish, { nowMs: nowMs(), pid }) });
     if (fresh.length > 0) rows.add(fresh);
-    for (const row of fresh) this.#entries.set(row.id, { row, run: null });
+    for (const row of fresh) this.#entries.set(row.id, newEntry(row));
     const kept = new Set(fresh.length > 0 ? rows.readAll().map(({ id }) => id) : this.#entries.keys());
     this.#entries = new Map([...this.#entries].filter(([id]) => kept.has(id)));
     for (const row of fresh) this.#tell(row.id);
+    for (const { id, change } of meant) {
+      hurry(this.#entry(id));
+      this.#apply(this.#entry(id), change);
+    }
     this.#startDue();
-    return ids.map(({ id, isNew }) => ({ job: this.get(id), isNew }));
+    return meant.map(({ id, isNew }) => ({ job: this.get(id), isNew }));
   }
 
   /** How many have not ended. */
@@ -104,6 +106,7 @@ export class DownloadQueue implements Jobs {
     return this.#steer(id, (entry) => {
       if (entry.row.isPaused) return;
       this.#change(entry, { isPaused: true, job: this.#job(entry) });
+      hurry(entry);
       this.#options.steering.handle(id)?.pause();
       this.#tell(id);
     });
@@ -111,6 +114,7 @@ export class DownloadQueue implements Jobs {
 
   resume(id: string): Job {
     return this.#steer(id, (entry) => {
+      hurry(entry);
       if (!entry.row.isPaused) return;
       this.#change(entry, { isPaused: false });
       this.#options.steering.handle(id)?.resume();
@@ -118,25 +122,18 @@ export class DownloadQueue implements Jobs {
     });
   }
 
-  change(id: string, { priority, limitBytesPerSec }: JobChange): Job {
-    return this.#steer(id, (entry) => {
-      const change = {
-        ...(priority === undefined ? {} : { priority }),
-        ...(limitBytesPerSec === undefined ? {} : { limitBytesPerSec }),
-      };
-      if (Object.keys(change).length === 0) return;
-      this.#change(entry, change);
-      this.#steerAsRemembered(entry);
-      this.#tell(id);
-    });
+  change(id: string, change: JobChange): Job {
+    return this.#steer(id, (entry) => this.#apply(entry, change));
   }
 
   cancel(id: string, partials: PartialsPolicy | null): Job {
     return this.#steer(id, (entry) => {
       const { row, run } = entry;
-      if (row.cancel !== null) return;
+      // Whoever has tried to delete in vain may still let them lie.
+      if (row.cancel !== null && (partials !== "resume" || row.cancel === "resume")) return;
       const cancel = partials ?? row.partials ?? this.#options.partials;
       this.#change(entry, { cancel });
+      hurry(entry);
       const handle = this.#options.steering.handle(id);
       if (handle) handle.cancel(cancel);
       // Only the plan tells which files are to be deleted: until then it goes on.
@@ -163,11 +160,8 @@ export class DownloadQueue implements Jobs {
     return [...this.#entries.values()].filter(({ row }) => row.endedAt === null);
   }
 
-  #job({ row, run }: Entry): Job {
-    const { nowMs, pid } = this.#options;
-    if (row.endedAt !== null) return row.job;
-    const live = run?.job(nowMs(), pid) ?? null;
-    return live === null ? restingJob(row, pid) : { ...live, startedAt: row.createdAt };
+  #job(entry: Entry): Job {
+    return jobOf(entry, { nowMs: this.#options.nowMs(), pid: this.#options.pid });
   }
 
   #steer(id: string, act: (entry: Entry) => void): Job {
@@ -179,59 +173,80 @@ export class DownloadQueue implements Jobs {
     return this.#job(entry);
   }
 
+  #apply(entry: Entry, { priority, limitBytesPerSec }: JobChange): void {
+    const change = {
+      ...(priority === undefined ? {} : { priority }),
+      ...(limitBytesPerSec === undefined ? {} : { limitBytesPerSec }),
+    };
+    if (Object.keys(change).length === 0) return;
+    this.#change(entry, change);
+    steerAsRemembered(entry, this.#options.steering);
+    this.#tell(entry.row.id);
+  }
+
   /** First on the disk, then in memory: what is answered is remembered. */
   #change(entry: Entry, change: DownloadChange): void {
-    this.#options.rows.change(entry.row.id, change);
-    entry.row = { ...entry.row, ...change };
+    writeChange(entry, this.#options.rows, change);
   }
 
   /** As many as there are places begin, the most important first; which files get the places is the steering's to say. */
   #startDue(): void {
     if (this.#stop.signal.aborted) return;
-    const due = this.#open()
-      .filter(({ row }) => !row.isPaused || row.cancel !== null)
-      .toSorted((one, other) => other.row.priority - one.row.priority);
-    const doomed = due.filter(({ row }) => row.cancel !== null);
-    for (const entry of [...doomed, ...due.slice(0, MOST_FILES)]) if (!entry.run) void this.#carry(entry);
+    for (const entry of dueEntries(this.#open(), MOST_FILES)) if (!entry.run) void this.#carry(entry);
   }
 
   async #carry(entry: Entry): Promise<void> {
     const { contextFor, publish } = this.#options;
     const onCarried = (): void => {
       this.#note(entry, { job: this.#job(entry) });
-      this.#steerAsRemembered(entry);
+      steerAsRemembered(entry, this.#options.steering);
     };
-    entry.run = new DownloadRun({ row: entry.row, stop: this.#stop.signal, contextFor, publish, onCarried });
+    const run = { row: entry.row, stop: this.#stop.signal, contextFor, publish, onCarried };
+    const beforeBytes = entry.row.job.doneBytes;
+    entry.run = new DownloadRun({ ...run, othersBytes: () => comingBytes(this.#open(), entry) });
     const end = await entry.run.ended;
     if (end.state === "stopped") this.#note(entry, { job: this.#job(entry) });
+    else if (end.state === "failed" && isAgain(entry.row, end)) this.#retry(entry, { end, beforeBytes });
     else this.#end(entry, end);
     entry.run = null;
     this.#startDue();
   }
 
-  /** What was said before there was anything to steer. */
-  #steerAsRemembered({ row }: Entry): void {
-    const handle = this.#options.steering.handle(row.id);
-    if (!handle) return;
-    handle.setPriority(row.priority);
-    handle.setLimit(row.limitBytesPerSec);
-    if (row.isPaused) handle.pause();
-    if (row.cancel !== null) handle.cancel(row.cancel);
-  }
-
-  #end(entry: Entry, end: Exclude<DownloadEnd, { state: "stopped" }>): void {
-    const asked = entry.row.cancel !== null && end.state === "failed" ? cancelledEnd(entry.row) : end;
-    const endedAt = new Date(this.#options.nowMs()).toISOString();
-    this.#note(entry, { endedAt, job: endedJob(this.#job(entry), asked) });
+  /** It stays in the queue, others get its place, and it is tried again. */
+  #retry(entry: Entry, { end, beforeBytes }: { end: FailedEnd; beforeBytes: number }): void {
+    const { publish, nowMs } = this.#options;
+    const job = this.#job(entry);
+    const { error } = endAsAsked(entry.row, end);
+    const hasMoved = job.doneBytes > beforeBytes;
+    const retry = nextRetry(entry.retry, { ...end, error, hasMoved, nowMs: nowMs() });
+    entry.run = null;
+    entry.retry = retry;
+    entry.timer = setTimeout(() => {
+      entry.timer = null;
+      this.#startDue();
+    }, retry.waitMs);
+    this.#note(entry, { job });
+    const message = `${error.message} (${error.code}): trying again in ${Math.ceil(retry.waitMs / 1_000)} s`;
+    publish({ type: "notice", level: "warn", model: job.model, message });
     this.#tell(entry.row.id);
   }
 
-  /** What has happened is so, remembered or not: what is not begins again one day, and finds itself done. */
+  #end(entry: Entry, end: Exclude<DownloadEnd, { state: "stopped" }>): void {
+    const asked = endAsAsked(entry.row, end);
+    const endedAt = new Date(this.#options.nowMs()).toISOString();
+    this.#note(entry, { endedAt, job: endedJob(this.#job(entry), asked) });
+    this.#tell(entry.row.id);
+    // Its room is free for those that waited for it.
+    for (const other of this.#open()) if (other.retry?.error.code === "E_NO_SPACE") hurry(other);
+  }
+
+  /** What has happened is so, remembered or not: what is not is written with the next change, or begins again one day. */
   #note(entry: Entry, change: DownloadChange): void {
     try {
       this.#change(entry, change);
     } catch (thrown) {
       entry.row = { ...entry.row, ...change };
+      entry.unwritten = { ...entry.unwritten, ...change };
       const message = `The queue could not be written: ${reportError(thrown).message}`;
       this.#options.publish({ type: "notice", level: "warn", message });
     }

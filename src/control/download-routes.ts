@@ -4,10 +4,11 @@ import * as v from "valibot";
 import type { Context } from "../app/context.ts";
 import { singleRefs } from "../app/targets.ts";
 import { toLuciError } from "../domain/errors.ts";
+import { PRIORITIES } from "../domain/job.ts";
 import { parseRefs } from "../domain/ref.ts";
 import { PRIORITY, RATE } from "./api.ts";
-import type { Added, DownloadQueue } from "./download-queue.ts";
-import type { DownloadWish } from "./download-rows.ts";
+import type { Added, DownloadAsk } from "./download-asks.ts";
+import type { DownloadQueue } from "./download-queue.ts";
 import { Problem } from "./problem.ts";
 import { type Route, json, readBody } from "./router.ts";
 
@@ -20,8 +21,8 @@ const SHA256 = v.pipe(
   v.toLowerCase(),
 );
 const OPTIONS = {
-  priority: v.optional(PRIORITY, "normal"),
-  limitRate: v.optional(RATE, null),
+  priority: v.optional(PRIORITY),
+  limitRate: v.optional(RATE),
   partials: v.optional(v.nullable(v.picklist(["resume", "delete"])), null),
   allowUnsafe: v.optional(v.boolean(), false),
   paused: v.optional(v.boolean(), false),
@@ -68,9 +69,14 @@ export function downloadRoutes({ queue, context }: DownloadRoutesOptions): Route
 
 type Options = Omit<v.InferOutput<typeof WISH>, "ref">;
 
-function wishOf(ref: string, options: Options): DownloadWish {
-  const { priority, limitRate, partials, sha256, allowUnsafe, paused } = options;
-  return { ref, priority, limitBytesPerSec: limitRate, partials, sha256, allowUnsafe, isPaused: paused };
+function wishOf(ref: string, options: Options): DownloadAsk {
+  const { priority, limitRate: limitBytesPerSec, partials, sha256, allowUnsafe, paused } = options;
+  const usual = { priority: PRIORITIES.normal, limitBytesPerSec: null };
+  const said = {
+    ...(priority === undefined ? {} : { priority }),
+    ...(limitBytesPerSec === undefined ? {} : { limitBytesPerSec }),
+  };
+  return { ref, ...usual, ...said, said, partials, sha256, allowUnsafe, isPaused: paused };
 }
 
 /** What these words stand for, each model by a ref of its own. @throws Problem 400 naming the field */

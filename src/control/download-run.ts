@@ -1,8 +1,8 @@
 // One download under way: an install of its own, whose events become its progress. Knows no queue and no table.
 
-import type { Context } from "../app/context.ts";
+import type { Context, SharedRoom } from "../app/context.ts";
 import { install } from "../app/install.ts";
-import { type ErrorReport, reportError, toLuciError } from "../domain/errors.ts";
+import { ERROR_TABLE, type ErrorReport, reportError, toLuciError } from "../domain/errors.ts";
 import type { Emit, LuciEvent, LuciEventBody } from "../domain/events.ts";
 import { type Job, jobsOf } from "../domain/job.ts";
 import { NO_PROGRESS, progressAt, reduceProgress } from "../domain/progress.ts";
@@ -13,15 +13,33 @@ import type { DownloadRow } from "./download-rows.ts";
 /** How a download ended; `stopped` when the daemon did, and it has to go on another time. */
 export type DownloadEnd =
   | { readonly state: "done"; readonly receipt: Receipt }
-  | { readonly state: "failed" | "cancelled"; readonly error: ErrorReport }
+  | { readonly state: "cancelled"; readonly error: ErrorReport }
+  | FailedEnd
   | { readonly state: "stopped" };
+
+export interface FailedEnd {
+  readonly state: "failed";
+  readonly error: ErrorReport;
+  /** Whether the same may go well another time, with nothing changed here. */
+  readonly isPassing: boolean;
+  readonly retryAfterMs: number | null;
+}
+
+/** What the context of a download is made of. */
+export interface RunScene {
+  readonly emit: Emit;
+  readonly signal: AbortSignal;
+  readonly room: SharedRoom;
+}
 
 export interface DownloadRunOptions {
   readonly row: DownloadRow;
   /** Aborts when the daemon is to end. */
   readonly stop: AbortSignal;
   /** Makes the context that the install works with. */
-  contextFor(run: { readonly emit: Emit; readonly signal: AbortSignal }): Context;
+  contextFor(run: RunScene): Context;
+  /** Bytes that others of the queue are still to write. */
+  othersBytes(): number;
   /** Numbers an event and tells everybody. */
   publish(body: LuciEventBody): LuciEvent;
   /** It can be steered from now on. */
@@ -36,6 +54,7 @@ export class DownloadRun {
   readonly #options: DownloadRunOptions;
   readonly #own = new AbortController();
   #progress = NO_PROGRESS;
+  #takenBytes = 0;
 
   constructor(options: DownloadRunOptions) {
     this.#options = options;
@@ -50,6 +69,12 @@ export class DownloadRun {
     );
   }
 
+  /** Bytes it is still to write: as it took room for them, later as far as it is. */
+  get comingBytes(): number {
+    const job = this.job(0, 0);
+    return job?.totalBytes ? Math.max(0, job.totalBytes - job.doneBytes) : this.#takenBytes;
+  }
+
   /** Gives it up before it could be steered. */
   abandon(reason: Error): void {
     this.#own.abort(reason);
@@ -57,6 +82,8 @@ export class DownloadRun {
 
   readonly #hear: Emit = (body) => {
     if (UNTOLD.has(body.type)) return;
+    // It has not failed for good: whoever tries it again says so.
+    if (body.type === "model.failed" && isPassing(body.error)) return;
     this.#progress = reduceProgress(this.#progress, this.#options.publish(body));
     if (body.type === "model.queued") this.#options.onCarried();
   };
@@ -66,13 +93,25 @@ export class DownloadRun {
     // Whoever made this run has to know it before it speaks.
     await Promise.resolve();
     try {
-      const context = contextFor({ emit: this.#hear, signal: AbortSignal.any([stop, this.#own.signal]) });
+      const signal = AbortSignal.any([stop, this.#own.signal]);
+      const context = contextFor({ emit: this.#hear, signal, room: this.#room() });
       return endOf(await installOne(context, row));
     } catch (thrown) {
       if (stop.aborted) return { state: "stopped" };
+      const { code, retryable, retryAfterMs = null } = toLuciError(thrown);
       const error = reportError(thrown);
-      return { state: toLuciError(thrown).code === "E_CANCELLED" ? "cancelled" : "failed", error };
+      if (code === "E_CANCELLED") return { state: "cancelled", error };
+      return { state: "failed", error, isPassing: retryable, retryAfterMs };
     }
+  }
+
+  #room(): SharedRoom {
+    return {
+      othersBytes: this.#options.othersBytes,
+      take: (bytes) => {
+        this.#takenBytes = bytes;
+      },
+    };
   }
 }
 
@@ -95,5 +134,10 @@ function endOf({ installed: [receipt], failed: [failure] }: InstallResult): Down
   if (receipt) return { state: "done", receipt };
   if (!failure) throw new Error("an install of one model came to nothing");
   const { error } = failure;
-  return { state: error.code === "E_CANCELLED" ? "cancelled" : "failed", error };
+  if (error.code === "E_CANCELLED") return { state: "cancelled", error };
+  return { state: "failed", error, isPassing: isPassing(error), retryAfterMs: null };
+}
+
+function isPassing({ code }: ErrorReport): boolean {
+  return ERROR_TABLE[code].retryable;
 }

@@ -6,6 +6,7 @@ import type { Context } from "../app/context.ts";
 import { list } from "../app/list.ts";
 import { roomFor } from "../app/need.ts";
 import { usage } from "../app/usage.ts";
+import { type Job, openModels } from "../domain/job.ts";
 import type { CatalogEntry } from "../domain/results.ts";
 import { parseDuration } from "../domain/size.ts";
 import { type Route, json, readBody, resultJson } from "./router.ts";
@@ -16,8 +17,15 @@ const CLEANUP = v.strictObject({
   olderThan: v.optional(v.nullable(DURATION), null),
 });
 
-/** The routes of what takes room, or would. @param context a context of its own for each request, that ends with it */
-export function roomRoutes(context: (request: { readonly signal: AbortSignal }) => Context): Route[] {
+export interface RoomRoutesOptions {
+  /** A context of its own for each request, that ends with it. */
+  context(request: { readonly signal: AbortSignal }): Context;
+  /** All jobs there are. */
+  list(): readonly Job[];
+}
+
+/** The routes of what takes room, or would. */
+export function roomRoutes({ context, list: jobs }: RoomRoutesOptions): Route[] {
   return [
     {
       method: "GET",
@@ -31,7 +39,8 @@ export function roomRoutes(context: (request: { readonly signal: AbortSignal }) 
         const { dryRun, olderThan } = await readBody(request, CLEANUP);
         const olderThanMs = olderThan === null ? null : parseDuration(olderThan);
         const confirm = async (): Promise<boolean> => true;
-        return resultJson(await cleanup(context(request), { dryRun, olderThanMs, confirm }));
+        const awaited = async (): Promise<string[]> => openModels(jobs());
+        return resultJson(await cleanup(context(request), { dryRun, olderThanMs, awaited, confirm }));
       },
     },
     {

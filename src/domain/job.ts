@@ -57,6 +57,11 @@ export function isEnded({ state }: Pick<Job, "state">): boolean {
   return state === "done" || state === "failed" || state === "cancelled";
 }
 
+/** The models of those jobs that have not ended. */
+export function openModels(jobs: readonly Job[]): string[] {
+  return jobs.flatMap((job) => (isEnded(job) ? [] : [job.model]));
+}
+
 /** The jobs of a run, in the order they were queued. */
 export function jobsOf(state: ProgressState, pid: number): Job[] {
   const active = Map.groupBy(

@@ -26,7 +26,7 @@ export type ListenAt = { readonly socketPath: string } | { readonly host: string
 
 /** What a handler may do with the connection a request came on. */
 export interface Connection {
-  /** From now on the connection may be silent for long: the answer takes its time. */
+  /** Until the answer the connection may be silent for long: that takes its time. */
   keepOpen(): void;
   /** Turns the connection into a WebSocket; the response is then not sent. False where that cannot be. */
   upgrade(hooks: SocketHooks): boolean;
@@ -65,8 +65,11 @@ export async function listenHttp({ at, handle }: HttpServerOptions): Promise<Htt
   if (socketPath !== null) await makeSocketFolder(socketPath);
   const answer = async (request: Request, server: Server<SocketHooks>): Promise<Response | undefined> => {
     const response = await handle(request, connectionOf(request, server));
-    if (response?.headers.get("Content-Type")?.startsWith("text/event-stream")) server.timeout(request, 0);
-    return response ?? undefined;
+    if (!response) return undefined;
+    // Only a stream is kept: a connection that was, for its answer, may not then be silent for ever.
+    const isStream = response.headers.get("Content-Type")?.startsWith("text/event-stream") === true;
+    server.timeout(request, isStream ? 0 : REQUEST_SECONDS);
+    return response;
   };
   // The runtime's own page for an error would show the stack to whoever asks.
   const error = (): Response => Response.json(ACCIDENT, { status: 500, headers: PROBLEM_HEADERS });

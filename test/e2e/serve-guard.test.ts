@@ -318,6 +318,10 @@ async function openQuiet() {
   const slow = await listenHttp({
     at: { host: "127.0.0.1", port: 0 },
     handle: async (request, connection) => {
+      if (request.url.endsWith("/quick")) {
+        connection.keepOpen();
+        return new Response();
+      }
       if (request.url.endsWith("/kept")) connection.keepOpen();
       await Bun.sleep(14_000);
       return new Response();
@@ -329,15 +333,22 @@ async function openQuiet() {
       () => "cut",
     );
   const answers = [ask("/kept"), ask("/forgotten")] as const;
+  let isPutOut = false;
+  const idler = connect(slow.port ?? 0, "127.0.0.1", () =>
+    idler.write("GET /quick HTTP/1.1\r\nHost: localhost\r\n\r\n"),
+  );
+  idler.on("close", () => (isPutOut = true)).resume();
   return {
     answers: async () => {
       const [slowAnswer, forgottenAnswer] = await Promise.all(answers);
       expect(stream.text).toContain(": still here");
+      await until("who has the answer and stays is put out", () => isPutOut);
       return { stream: stream.state, slowAnswer, forgottenAnswer };
     },
     [Symbol.asyncDispose]: async () => {
       idle.child.kill("SIGKILL");
       await idle.child.ended;
+      idler.destroy();
       await slow.close();
       await calm[Symbol.asyncDispose]();
     },

@@ -6,8 +6,9 @@ import { join } from "node:path";
 import type { Job } from "../../src/domain/job.ts";
 import { checkInvariants } from "../support/invariants.ts";
 import { ggufFile } from "../support/model-repos.ts";
+import type { Intercept } from "../../src/demo/hub-trouble.ts";
 import { type Serve, startServe, until } from "../support/serve.ts";
-import { openStage, type Stage } from "../support/stage.ts";
+import { openStage, resultOf, type Stage } from "../support/stage.ts";
 
 const MIB = 1024 * 1024;
 const CONFIG = '{"model_type":"llama","text":"all of it"}\n';
@@ -80,4 +81,107 @@ describe("many at once", () => {
     // At most a worker for each core, four at most.
     expect((await threads()) - before).toBeLessThan(12);
   });
+});
+
+describe("while the hub is away", () => {
+  /** Nobody answers, as at a login before the network is there. */
+  const goAway = (): void => stage.hub.behave({ intercept: () => ({ cutAfterBytes: 0 }) });
+  const restart = async (signal: "SIGTERM" | "SIGKILL"): Promise<void> => {
+    serve.child.kill(signal);
+    await serve.child.ended;
+    serve = await startServe(stage, { args: ["--retries", "0"] });
+  };
+
+  test("the queue waits, over a restart too, and is done once it is back", async () => {
+    goAway();
+    await restart("SIGTERM");
+    const jobs = [await add("hf:org/large"), await add("hf:org/twice")];
+    const areWaiting = async (): Promise<boolean> =>
+      (await serve.jobs()).every(({ state, error }) => state === "waiting" && error?.code === "E_NETWORK");
+    await until("both wait for another attempt", areWaiting);
+    const text = (await stage.luci(["ps"])).stdout;
+    expect(text).toContain("waiting");
+    await restart("SIGKILL");
+    await until("both wait again", areWaiting);
+    stage.hub.behave({ intercept: null });
+    for (const { id } of jobs) await until("it is done", async () => (await serve.job(id)).state === "done");
+    expect((await serve.job(jobs[0]!.id)).error).toBeNull();
+    await checkInvariants(stage.models, stage.hub);
+  });
+
+  test("in the middle of a file, what arrived is kept and the rest comes later", async () => {
+    await restart("SIGTERM");
+    let asked = 0;
+    const intercept: Intercept = ({ origin }) => {
+      if (origin !== "cdn") return undefined;
+      asked += 1;
+      return { cutAfterBytes: asked === 1 ? 2 * MIB : 0 };
+    };
+    stage.hub.behave({ intercept });
+    const { id } = await add("hf:org/large");
+    await until("it waits for another attempt", async () => (await serve.job(id)).error !== null);
+    expect(await serve.job(id)).toMatchObject({ state: "waiting", error: { code: "E_NETWORK" } });
+    expect((await serve.job(id)).doneBytes).toBeGreaterThan(0);
+    expect(serve.child.output().stdout).not.toContain(" failed: ");
+    expect(serve.child.output().stdout).toContain("is tried again");
+    stage.hub.behave({ intercept: null });
+    await until("it is done", async () => (await serve.job(id)).state === "done");
+  });
+
+  test("a cancel that is to delete is not over before the bytes are gone", async () => {
+    await restart("SIGTERM");
+    stage.hub.behave({ rateBytesPerSec: 2 * MIB });
+    const { id } = await add("hf:org/large");
+    await until("bytes arrive", async () => (await serve.job(id)).doneBytes > MIB);
+    await serve.ask("POST", `/v1/downloads/${id}/pause`);
+    goAway();
+    await restart("SIGTERM");
+    const kept = async (): Promise<string[]> => await readdir(stage.partials);
+    expect(await kept()).not.toEqual([]);
+    await serve.ask("DELETE", `/v1/downloads/${id}?partials=delete`);
+    await until("it was tried", async () => (await serve.job(id)).error !== null);
+    expect(await serve.job(id)).toMatchObject({ state: "waiting", error: { code: "E_NETWORK" } });
+    stage.hub.behave({ intercept: null, rateBytesPerSec: null });
+    await until("it is cancelled", async () => (await serve.job(id)).state === "cancelled");
+    expect(await kept()).toEqual([]);
+  });
+});
+
+test("the same with another digest is refused, and named", async () => {
+  stage.hub.behave({ rateBytesPerSec: MIB });
+  const ref = "hf:org/large:large.gguf";
+  const { id } = await add(ref);
+  const again = await serve.ask("POST", "/v1/downloads", { body: { ref, sha256: "f".repeat(64) } });
+  expect([again.status, again.data.field]).toEqual([409, "sha256"]);
+  expect(again.data.detail).toContain(id);
+  const run = await stage.luci(["install", ref, "--detach", "--limit-rate", "5M", "--priority", "high"]);
+  expect(run.exitCode).toBe(0);
+  expect(await serve.job(id)).toMatchObject({ limitBytesPerSec: 5_000_000, priority: 10 });
+  await stage.luci(["install", ref, "--detach"]);
+  expect(await serve.job(id)).toMatchObject({ limitBytesPerSec: 5_000_000, priority: 10 });
+});
+
+test("what waits in the queue is not cleaned up, by whomever", async () => {
+  stage.hub.behave({ rateBytesPerSec: 2 * MIB });
+  const { id } = await add("hf:org/large");
+  await until("bytes arrive", async () => (await serve.job(id)).doneBytes > MIB);
+  await serve.ask("POST", `/v1/downloads/${id}/pause`);
+  serve.child.kill("SIGTERM");
+  await serve.child.ended;
+  serve = await startServe(stage);
+  // Paused, and nobody has it in hand.
+  expect((await serve.job(id)).state).toBe("paused");
+  const partial = (await readdir(stage.partials)).find((name) => !name.endsWith(".json"));
+  const { data } = await serve.ask("POST", "/v1/cleanup", { body: { dryRun: false } });
+  const run = await stage.luci(["cleanup", "--yes", "--json"]);
+  for (const { kept } of [data, resultOf(run)])
+    expect(kept).toContainEqual(
+      expect.objectContaining({ kind: "partial", reason: "a running luci is going on with it" }),
+    );
+  expect(await readdir(stage.partials)).toContain(partial ?? "none");
+  // Whoever ends it gives it free.
+  await serve.ask("DELETE", `/v1/downloads/${id}?partials=resume`);
+  const after = await serve.ask("POST", "/v1/cleanup", { body: { dryRun: false } });
+  expect(after.data.freedBytes).toBeGreaterThan(0);
+  expect(await readdir(stage.partials)).toEqual([]);
 });

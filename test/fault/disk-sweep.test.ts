@@ -193,7 +193,12 @@ const cleanupAll: Scenario = {
   leastActs: 10,
 };
 
-const CLEAN = { dryRun: false, olderThanMs: null, confirm: async () => true } as const;
+const CLEAN = {
+  dryRun: false,
+  olderThanMs: null,
+  awaited: async () => [],
+  confirm: async () => true,
+} as const;
 
 async function tidy(rig: Rig): Promise<void> {
   expect((await cleanup(rig.context(), CLEAN)).failed).toEqual([]);

@@ -1,10 +1,11 @@
-// Models that need the same file at the same time, in one process with one place: who waits for the other's turn
+// Models that need the same file at the same time, in one process with one place: who waits for another's turn
 // keeps nobody from going on.
 
 import { describe, expect, test } from "bun:test";
 import { install } from "../../src/app/install.ts";
 import { Steering } from "../../src/app/steering.ts";
 import type { LuciEventBody } from "../../src/domain/events.ts";
+import { isSmall } from "../../src/domain/plan.ts";
 import { parseRefs } from "../../src/domain/ref.ts";
 import type { InstallResult } from "../../src/domain/results.ts";
 import { shareStore } from "../../src/store/store.ts";
@@ -37,14 +38,18 @@ function openService(rig: Rig, { preempt }: { preempt: boolean }) {
   return { steering, start };
 }
 
-/** Two models of the same bytes, and a third of its own. */
+/** As many as it takes to fill the one place there is: a small file takes a quarter of it. */
+const twinsOf = (sizeBytes: number): string[] =>
+  isSmall({ sizeBytes }) ? ["twin-a", "twin-b", "twin-c", "twin-d"] : ["twin-a"];
+
+/** Models of the same bytes, and another of its own. */
 async function openTwins(sizeBytes: number): Promise<Rig> {
   const content = await modelContent(sizeBytes);
   const repoOf = (name: string, of: typeof content) => ({
     name: `org/${name}`,
     files: [{ path: `${name}-Q4_0.gguf`, content: of }],
   });
-  const repos = [repoOf("one", content), repoOf("twin", content)];
+  const repos = ["one", ...twinsOf(sizeBytes)].map((name) => repoOf(name, content));
   repos.push(repoOf("other", await modelContent(300 * 1024 + 1)));
   return openRig(sizeBytes, { repos, rateBytesPerSec: 8 * MIB });
 }
@@ -52,28 +57,31 @@ async function openTwins(sizeBytes: number): Promise<Rig> {
 const wholes = (results: readonly InstallResult[]): number[] =>
   results.map(({ installed }) => installed.length);
 
-describe.each([LARGE, 900 * 1024 + 7])("a file of %d bytes that two models need", (sizeBytes) => {
+describe.each([LARGE, 900 * 1024 + 7])("a file of %d bytes that several models need", (sizeBytes) => {
+  const names = twinsOf(sizeBytes);
+  const ones = [1, ...names.map(() => 1)];
+
   test(
-    "comes to both, where the more important one took the other's place",
+    "comes to all, where the more important ones took the other's place",
     async () => {
       await using rig = await openTwins(sizeBytes);
       const { start } = openService(rig, { preempt: true });
       const begun = Promise.withResolvers<void>();
       const one = start("one", 0, ({ type }) => type === "file.started" && begun.resolve());
       await begun.promise;
-      const twin = start("twin", 10, () => undefined);
-      expect(wholes(await Promise.all([one, twin]))).toEqual([1, 1]);
+      const twins = names.map((name) => start(name, 10, () => undefined));
+      expect(wholes(await Promise.all([one, ...twins]))).toEqual(ones);
       await checkInvariants(rig.models, rig.hub);
     },
     DEADLINE_MS + 5_000,
   );
 
   test(
-    "is waited for without a place: a third goes on while the first is paused",
+    "is waited for without a place: another goes on while the first is paused",
     async () => {
       await using rig = await openTwins(sizeBytes);
       const { start, steering } = openService(rig, { preempt: false });
-      let isWaiting = false;
+      const waiting = new Set<string>();
       const begun = Promise.withResolvers<void>();
       const one = start("one", 0, ({ type }) => {
         if (type !== "file.started") return;
@@ -81,13 +89,15 @@ describe.each([LARGE, 900 * 1024 + 7])("a file of %d bytes that two models need"
         begun.resolve();
       });
       await begun.promise;
-      const twin = start("twin", 0, (event) => {
-        if (event.type === "notice" && event.message.includes("waiting")) isWaiting = true;
-      });
-      await until(() => isWaiting, "the twin waits");
+      const twins = names.map((name) =>
+        start(name, 0, (event) => {
+          if (event.type === "notice" && event.message.includes("waiting")) waiting.add(name);
+        }),
+      );
+      await until(() => waiting.size === names.length, "the twins wait");
       expect(wholes([await start("other", 0, () => undefined)])).toEqual([1]);
       steering.handle("one")?.resume();
-      expect(wholes(await Promise.all([one, twin]))).toEqual([1, 1]);
+      expect(wholes(await Promise.all([one, ...twins]))).toEqual(ones);
       await checkInvariants(rig.models, rig.hub);
     },
     DEADLINE_MS + 5_000,

@@ -5,11 +5,14 @@ import { readInput } from "../../src/cli/command-line.ts";
 import type { Command, Front, Outcome } from "../../src/cli/command.ts";
 import { settingsOf } from "../../src/cli/settings.ts";
 
-/** Runs a command of this home. The caller has set LUCI_HOME. */
-export async function runCommand(command: Command, argv: readonly string[]): Promise<Outcome> {
+/** Runs a command of this home, and tells `emit` what it says. The caller has set LUCI_HOME. */
+export async function runCommand(
+  command: Command,
+  argv: readonly string[],
+  { emit = () => undefined }: { readonly emit?: Front["emit"] } = {},
+): Promise<Outcome> {
   const { signal } = new AbortController();
   const input = readInput(argv, command);
-  const emit: Front["emit"] = () => undefined;
   const front: Front = {
     version: "1",
     executable: ["/opt/luci"],

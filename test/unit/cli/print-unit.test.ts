@@ -7,12 +7,16 @@ import { serveCommand } from "../../../src/cli/serve.ts";
 import { runCommand } from "../../support/cli-front.ts";
 import { tempHome } from "../../support/temp-home.ts";
 
+const notices: string[] = [];
+
 /** The printed unit, under these variables. */
 async function unitWith(variables: Readonly<Record<string, string>>, argv: readonly string[]) {
   const before = new Map(Object.keys(variables).map((name) => [name, process.env[name]]));
   Object.assign(process.env, variables);
   try {
-    const { result } = await runCommand(serveCommand, ["--print-unit", "systemd", ...argv]);
+    const { result } = await runCommand(serveCommand, ["--print-unit", "systemd", ...argv], {
+      emit: (event) => void (event.type === "notice" && notices.push(event.message)),
+    });
     return (result as unknown as { text: string }).text;
   } finally {
     for (const [name, value] of before)
@@ -45,6 +49,7 @@ test("variables that say where things are go along, secrets do not", async () =>
   expect(lines).toContain("Environment=LUCI_LIMIT_RATE=5M");
   expect(lines).toContain(`Environment=HF_TOKEN_PATH=${join(process.cwd(), "token")}`);
   expect(unit).not.toContain("hf_secret");
+  expect(notices.splice(0)).toEqual([expect.stringContaining("HF_TOKEN is a secret and not part of this")]);
 });
 
 test("flags for a full disk and for certificates are the service's, too", async () => {

@@ -1,13 +1,15 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { join } from "node:path";
-import type { Context } from "../../../src/app/context.ts";
+import type { Context, SharedRoom } from "../../../src/app/context.ts";
 import { Steering } from "../../../src/app/steering.ts";
 import { DownloadQueue } from "../../../src/control/download-queue.ts";
 import { type DownloadWish, downloadRows } from "../../../src/control/download-rows.ts";
 import { SCHEMA_STEPS } from "../../../src/control/schema.ts";
+import { LuciError } from "../../../src/domain/errors.ts";
 import type { LuciEventBody } from "../../../src/domain/events.ts";
 import { type Database, openDatabase } from "../../../src/platform/database.ts";
 import { type TempHome, tempHome } from "../../support/temp-home.ts";
+import { until } from "../../support/until.ts";
 
 let home: TempHome;
 let database: Database;
@@ -15,6 +17,8 @@ let events: LuciEventBody[];
 let nowMs: number;
 /** Refs whose install has begun, in that order. */
 let begun: string[];
+/** What a context is made of, for those that ask. */
+let rooms: SharedRoom[];
 
 beforeEach(async () => {
   home = await tempHome();
@@ -28,17 +32,30 @@ afterEach(async () => {
 });
 
 /** A queue in the same database: what a daemon is in its next life. Its installs begin and never come to a plan. */
-function openQueue({ carries = true } = {}): DownloadQueue {
+function openQueue({
+  carries = true,
+  fails = (): LuciError | null => null,
+  rows = downloadRows(database),
+} = {}): DownloadQueue {
   events = [];
   begun = [];
+  rooms = [];
   const limits = { limitBytesPerSec: null, connections: null, pid: 7, emit: () => undefined };
   return new DownloadQueue({
-    rows: downloadRows(database),
+    rows,
     steering: new Steering(limits),
     partials: "resume",
     pid: 7,
     nowMs: () => (nowMs += 1_000),
-    contextFor: ({ signal }) => stuckContext(signal, carries),
+    contextFor: ({ signal, room }) => {
+      rooms.push(room);
+      const failure = fails();
+      if (failure) {
+        begun.push("one more");
+        throw failure;
+      }
+      return stuckContext(signal, carries);
+    },
     publish: (body) => {
       events.push(body);
       return { v: 1, seq: events.length, atMs: nowMs, ...body };
@@ -177,5 +194,170 @@ describe("an end", () => {
     expect(refs).toHaveLength(102);
     expect([refs[0], refs.at(-1)]).toEqual(["open", "m129"]);
     expect(queue.get(open!.job.id).state).toBe("paused");
+  });
+});
+
+describe("what fails for a reason that passes", () => {
+  const outage = () => new LuciError("E_NETWORK", "nobody answers");
+
+  test("stays, says why and when, gives its place to others, and is tried again", async () => {
+    let failure: LuciError | null = outage();
+    const queue = openQueue({ fails: () => failure });
+    const [added] = queue.add([wish("a"), ...Array.from({ length: 16 }, (_, at) => wish(`m${at}`))]);
+    await settle();
+    // All 17 had their turn, although there are only 16 places.
+    expect(begun).toHaveLength(17);
+    expect(queue.get(added!.job.id)).toMatchObject({
+      state: "waiting",
+      error: {
+        code: "E_NETWORK",
+        message: "nobody answers",
+        hint: expect.stringContaining("again by itself at 2026-"),
+      },
+    });
+    expect(events).toContainEqual(expect.objectContaining({ type: "download.changed", state: "waiting" }));
+    expect(events).toContainEqual(
+      expect.objectContaining({ type: "notice", message: "nobody answers (E_NETWORK): trying again in 2 s" }),
+    );
+    expect(queue.openCount).toBe(17);
+    failure = null;
+    await until(() => begun.length === 33, "the places are taken again");
+    await queue.stop();
+    // In the next life at once.
+    const next = openQueue();
+    expect(next.list().map(({ state }) => state)).toEqual(Array.from({ length: 17 }, () => "queued"));
+    next.start();
+    await settle();
+    expect(begun).toHaveLength(16);
+    await next.stop();
+  });
+
+  test("is tried at once when somebody asks for it again or resumes it, and not while it is paused", async () => {
+    const queue = openQueue({ fails: outage });
+    const [added] = queue.add([wish("a")]);
+    await settle();
+    expect(begun).toHaveLength(1);
+    queue.add([wish("a")]);
+    await settle();
+    expect(begun).toHaveLength(2);
+    expect(queue.pause(added!.job.id)).toMatchObject({ state: "paused" });
+    await settle();
+    expect(begun).toHaveLength(2);
+    queue.resume(added!.job.id);
+    await settle();
+    expect(begun).toHaveLength(3);
+    await queue.stop();
+  });
+
+  test("is ended by a cancel; one that is to delete goes on until it has, or is told to let it be", async () => {
+    const queue = openQueue({ fails: outage });
+    const [keeping, deleting] = queue.add([wish("a"), wish("b")]);
+    await settle();
+    expect(queue.cancel(keeping!.job.id, "resume")).toMatchObject({ state: "cancelled" });
+    queue.cancel(deleting!.job.id, "delete");
+    await settle();
+    expect(begun).toHaveLength(3);
+    expect(queue.get(deleting!.job.id)).toMatchObject({
+      state: "waiting",
+      error: {
+        code: "E_NETWORK",
+        message: expect.stringContaining("b was cancelled, but its unfinished files"),
+      },
+    });
+    expect(queue.cancel(deleting!.job.id, "resume")).toMatchObject({ state: "cancelled" });
+    await queue.stop();
+  });
+
+  test("waits for the room that another one gives free, and not longer", async () => {
+    const taken = new LuciError("E_NO_SPACE", "others are in the way", { retryable: true });
+    let failure: LuciError | null = null;
+    const queue = openQueue({ fails: () => failure });
+    const [first] = queue.add([wish("a")]);
+    await settle();
+    failure = taken;
+    const [second] = queue.add([wish("b")]);
+    await settle();
+    expect(queue.get(second!.job.id)).toMatchObject({ state: "waiting", error: { code: "E_NO_SPACE" } });
+    expect(begun).toHaveLength(2);
+    queue.cancel(first!.job.id, "resume");
+    await settle();
+    expect(begun).toHaveLength(3);
+    // What does not fit at all has failed.
+    failure = new LuciError("E_NO_SPACE", "too large");
+    queue.add([wish("b")]);
+    await settle();
+    expect(queue.get(second!.job.id)).toMatchObject({ state: "failed", error: { message: "too large" } });
+  });
+
+  test("or does not: a cancel that cannot delete says that the bytes are still there", async () => {
+    const queue = openQueue({ fails: () => new LuciError("E_NOT_FOUND", "no such repository") });
+    const [added] = queue.add([wish("a", { isPaused: true })]);
+    queue.cancel(added!.job.id, "delete");
+    await settle();
+    expect(queue.get(added!.job.id)).toMatchObject({
+      state: "failed",
+      error: { code: "E_NOT_FOUND", hint: expect.stringContaining("luci cleanup") },
+    });
+  });
+});
+
+describe("the disk under the queue", () => {
+  test("that takes no end is asked again before the same is added", async () => {
+    const rows = downloadRows(database);
+    let isFull = false;
+    const queue = openQueue({
+      carries: false,
+      rows: {
+        ...rows,
+        change: (id, change) => {
+          if (isFull) throw new LuciError("E_NO_SPACE", "the disk is full");
+          rows.change(id, change);
+        },
+      },
+    });
+    isFull = true;
+    const [first] = queue.add([wish("a")]);
+    await settle();
+    expect(queue.get(first!.job.id).state).toBe("failed");
+    expect(() => queue.add([wish("a")])).toThrow("the disk is full");
+    isFull = false;
+    const [again] = queue.add([wish("a")]);
+    expect(again).toMatchObject({ isNew: true });
+    expect(rows.readAll().filter(({ endedAt }) => endedAt === null)).toHaveLength(1);
+    await settle();
+  });
+
+  test("is shared: what one is going to write counts for the others", async () => {
+    const queue = openQueue();
+    queue.add([wish("a"), wish("b")]);
+    await settle();
+    const [one, other] = rooms;
+    expect([one!.othersBytes(), other!.othersBytes()]).toEqual([0, 0]);
+    one!.take(60);
+    expect([one!.othersBytes(), other!.othersBytes()]).toEqual([0, 60]);
+    await queue.stop();
+  });
+});
+
+describe("the same, asked for again", () => {
+  test("with another digest or more trust is refused, all of it", async () => {
+    const queue = openQueue();
+    const [added] = queue.add([wish("a")]);
+    const { id } = added!.job;
+    const other = { sha256: "f".repeat(64) };
+    expect(() => queue.add([wish("b"), wish("a", other)])).toThrow(`already as ${id}`);
+    expect(() => queue.add([wish("a", { allowUnsafe: true })])).toThrow("allowUnsafe");
+    expect(queue.list()).toHaveLength(1);
+    await queue.stop();
+  });
+
+  test("changes what was said, and nothing else", async () => {
+    const queue = openQueue();
+    queue.add([wish("a", { priority: 5, limitBytesPerSec: 10, sha256: "f".repeat(64) })]);
+    const [same] = queue.add([wish("a")]);
+    expect(same!.job).toMatchObject({ priority: 5, limitBytesPerSec: 10 });
+    const [changed] = queue.add([{ ...wish("a"), said: { priority: 7, limitBytesPerSec: null } }]);
+    expect(changed).toMatchObject({ isNew: false, job: { priority: 7, limitBytesPerSec: null } });
+    await queue.stop();
   });
 });

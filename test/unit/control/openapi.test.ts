@@ -14,7 +14,7 @@ test("every route is described, and nothing else is", () => {
     ...jobRoutes({ jobs: nothing, feed: nothing, version: "1", pid: 1, role: "serve" }),
     ...downloadRoutes({ queue: nothing, context: nothing }),
     ...modelRoutes({ context: nothing, begin: nothing }),
-    ...roomRoutes(nothing),
+    ...roomRoutes({ context: nothing, list: () => [] }),
     ...historyRoutes(nothing),
     ...openapiRoutes("1"),
   ];

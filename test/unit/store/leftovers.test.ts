@@ -131,7 +131,7 @@ test("cleanup looks at the records again after its question was answered", async
     await writeFile(join(store.layout.manifestsFolder, "torn.json"), "{");
     return true;
   };
-  const run = cleanup(context, { dryRun: false, olderThanMs: null, confirm });
+  const run = cleanup(context, { dryRun: false, olderThanMs: null, awaited: async () => [], confirm });
   expect(await run.catch((error: unknown) => error)).toMatchObject({ code: "E_DAMAGED" });
   expect(await findLeftovers(store)).toHaveLength(1);
 });

@@ -1,4 +1,5 @@
 import { expect, test } from "bun:test";
+import { readdir } from "node:fs/promises";
 import { nodeFiles } from "../../../src/platform/node-files.ts";
 import { type DiskHand, diskRefusal, faultyFiles } from "../../support/faulty-files.ts";
 import { openRoomPartial, planFile, storeRoom } from "../../support/store-room.ts";
@@ -21,4 +22,11 @@ test("a disk that takes no file so large says so before the first byte, and noth
   const { partial } = await openRoomPartial(room.store, { ...file, sizeBytes: 2 ** 32 - 1 });
   expect(asked).toEqual(["truncate"]);
   await partial.discard();
+});
+
+test("a partial that is let go with nothing in it leaves nothing", async () => {
+  await using room = await storeRoom();
+  const { partial } = await openRoomPartial(room.store, file);
+  await partial.release();
+  expect(await readdir(room.store.layout.partialsFolder)).toEqual([]);
 });

@@ -378,13 +378,6 @@ describe("beginning again", () => {
 });
 
 describe("letting go", () => {
-  test("of nothing leaves nothing", async () => {
-    await using room = await storeRoom();
-    const { partial } = await openRoomPartial(room.store, file);
-    await partial.release();
-    expect(await readdir(room.store.layout.partialsFolder)).toEqual([]);
-  });
-
   test("in order keeps every byte", async () => {
     await using room = await storeRoom();
     const { partial } = await openRoomPartial(room.store, file);

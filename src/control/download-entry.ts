@@ -1,0 +1,86 @@
+// A download of the queue as it is held in memory: what is remembered of it, who carries it, and its next attempt.
+
+import type { Steering } from "../app/steering.ts";
+import type { Job } from "../domain/job.ts";
+import { cancelledEnd, restingJob, undeletedError } from "./download-job.ts";
+import type { Retry } from "./download-retry.ts";
+import type { DownloadChange, DownloadRow, DownloadRows } from "./download-rows.ts";
+import type { DownloadEnd, DownloadRun, FailedEnd } from "./download-run.ts";
+
+type RealEnd = Exclude<DownloadEnd, { state: "stopped" }>;
+type CancelledEnd = Extract<DownloadEnd, { state: "cancelled" }>;
+
+export interface Entry {
+  row: DownloadRow;
+  run: DownloadRun | null;
+  /** The attempt after one that failed: `timer` runs until it is due. */
+  retry: Retry | null;
+  timer: ReturnType<typeof setTimeout> | null;
+  /** What has happened and could not be written. */
+  unwritten: DownloadChange;
+}
+
+/** What is remembered, and nobody carries yet. */
+export function newEntry(row: DownloadRow): Entry {
+  return { row, run: null, retry: null, timer: null, unwritten: {} };
+}
+
+/** The entry as others see it. */
+export function jobOf({ row, run, retry }: Entry, { nowMs, pid }: { nowMs: number; pid: number }): Job {
+  if (row.endedAt !== null) return row.job;
+  const live = run?.job(nowMs, pid) ?? null;
+  return live === null ? restingJob(row, { pid, retry }) : { ...live, startedAt: row.createdAt };
+}
+
+/** Writes a change, with what could not be written before. @throws LuciError the disk's; nothing has changed then */
+export function writeChange(entry: Entry, rows: DownloadRows, change: DownloadChange = {}): void {
+  const all = { ...entry.unwritten, ...change };
+  if (Object.keys(all).length > 0) rows.change(entry.row.id, all);
+  entry.unwritten = {};
+  entry.row = { ...entry.row, ...change };
+}
+
+/** What waits for its next attempt is due now. */
+export function hurry(entry: Entry): void {
+  if (entry.timer) clearTimeout(entry.timer);
+  entry.timer = null;
+}
+
+/** The most important ones for so many places. What is given up and not deleted yet needs none, paused or not. */
+export function dueEntries(open: readonly Entry[], places: number): Entry[] {
+  const due = open.filter(isDue).toSorted((one, other) => other.row.priority - one.row.priority);
+  return [...due.filter(({ row }) => row.cancel !== null), ...due.slice(0, places)];
+}
+
+function isDue({ row, timer }: Entry): boolean {
+  return timer === null && (!row.isPaused || row.cancel !== null);
+}
+
+/** Bytes that all others under way are still to write. */
+export function comingBytes(entries: readonly Entry[], self: Entry): number {
+  const others = entries.filter((entry) => entry !== self);
+  return others.reduce((sum, { run }) => sum + (run?.comingBytes ?? 0), 0);
+}
+
+/** Steers what runs to what was said of it, maybe before there was anything to steer. */
+export function steerAsRemembered({ row }: Entry, steering: Steering): void {
+  const handle = steering.handle(row.id);
+  if (!handle) return;
+  handle.setPriority(row.priority);
+  handle.setLimit(row.limitBytesPerSec);
+  if (row.isPaused) handle.pause();
+  if (row.cancel !== null) handle.cancel(row.cancel);
+}
+
+/** Whether a download that failed is to be tried again: what it lacked comes back by itself. */
+export function isAgain({ cancel }: DownloadRow, { isPassing }: FailedEnd): boolean {
+  return isPassing && cancel !== "resume";
+}
+
+/** How it ended for whoever had given it up. Of one that failed nobody knows that its bytes were deleted. */
+export function endAsAsked(row: DownloadRow, end: FailedEnd): FailedEnd | CancelledEnd;
+export function endAsAsked(row: DownloadRow, end: RealEnd): RealEnd;
+export function endAsAsked(row: DownloadRow, end: RealEnd): RealEnd {
+  if (row.cancel === null || end.state !== "failed") return end;
+  return row.cancel === "resume" ? cancelledEnd(row) : { ...end, error: undeletedError(row, end) };
+}
