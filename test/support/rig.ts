@@ -17,6 +17,7 @@ import type { ErrorReport } from "../../src/domain/errors.ts";
 import type { InstallResult } from "../../src/domain/results.ts";
 import type { Settings } from "../../src/domain/settings.ts";
 import type { Files } from "../../src/platform/files.ts";
+import { endOwnership } from "./owner-tags.ts";
 import { tempHome } from "./temp-home.ts";
 
 const MIB = 1024 * 1024;
@@ -87,6 +88,7 @@ export async function openRig(sizeBytes: number, options: Partial<HubOptions> = 
   });
   const finalPath = join(home.models, MODEL_FILE);
   const opened: Context[] = [];
+  let running = 0;
   const context = (run: RunOptions = {}): Context => {
     const made = createContext({
       settings: { ...defaults({ home: home.path, hub }), ...run.settings },
@@ -105,7 +107,15 @@ export async function openRig(sizeBytes: number, options: Partial<HubOptions> = 
     models: home.models,
     finalPath,
     context,
-    install: (run = {}) => runInstall(context, run),
+    install: async (run = {}) => {
+      running += 1;
+      try {
+        return await runInstall(context, run);
+      } finally {
+        running -= 1;
+        if (running === 0) await endOwnership(join(home.models, ".luci/v1/partials"));
+      }
+    },
     finalSha256: async () => {
       const bytes = await readFile(finalPath).catch(() => null);
       return bytes && new Bun.CryptoHasher("sha256").update(bytes).digest("hex");
