@@ -1,7 +1,7 @@
 // Rows that say where the floor is: the same work by a program that does nothing else.
 
 import { writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import type { Load } from "./commands.ts";
 import type { Contender } from "./race.ts";
 
@@ -19,11 +19,14 @@ export async function buildFloor(folder: string): Promise<string> {
   const outfile = join(folder, "floor");
   const built = await Bun.build({
     entrypoints: [join(HERE, "floor.ts"), join(HERE, "floor.worker.ts")],
+    target: "bun",
+    format: "esm",
     minify: true,
     bytecode: true,
-    format: "esm",
+    splitting: true,
+    // Flat, so that the worker is found beside the program that starts it.
+    naming: { entry: "[name].[ext]" },
     compile: { outfile },
-    root: dirname(HERE),
   });
   if (!built.success)
     throw new Error(`the floor program does not build: ${built.logs.map(String).join("\n")}`);
