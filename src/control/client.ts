@@ -44,7 +44,7 @@ export async function findPeers(options: ClientOptions): Promise<Peer[]> {
 async function meet(socketPath: string, options: ClientOptions): Promise<Peer | null> {
   try {
     return await greet(socketPath, options);
-  } catch (error) {
+  } catch {
     options.signal.throwIfAborted();
     const pid = Number.parseInt(basename(socketPath), 10);
     // Why is of no use to a person: what another luci says is cut or late, or nothing.
