@@ -1,6 +1,6 @@
 // Stations four and five for one file: is it here already? If not, fetch it and seal it.
 
-import { toLuciError } from "../domain/errors.ts";
+import { LuciError, toLuciError } from "../domain/errors.ts";
 import { installedPath } from "../store/manifest.ts";
 import { assertReachable } from "../store/own-folders.ts";
 import {
@@ -30,7 +30,7 @@ export async function carryFile(run: CarryRun, need: FileNeed, options: CarryOpt
     } catch (error) {
       if (!(error instanceof CarryError) || options.signal.aborted) throw error;
       fetchedBytes += error.fetchedBytes;
-      if (error.reason.code === "E_NO_SPACE") await waitForRoom(run, error, options);
+      if (error.reason.code === "E_NO_SPACE") await waitForRoom(run, error, { ...options, need });
       else if (error.lostSync && mayRepeat) tellLost(run, need, options);
       else throw error;
       if (error.lostSync) mayRepeat = false;
@@ -46,16 +46,28 @@ function tellLost({ context }: CarryRun, need: FileNeed, { model }: CarryOptions
 async function waitForRoom(
   run: CarryRun,
   { reason, kept }: CarryError,
-  { job, signal }: CarryOptions,
+  { job, signal, need }: CarryOptions & { readonly need: FileNeed },
 ): Promise<void> {
   try {
-    await run.disk.waitForRoom(reason, signal);
+    await run.disk.waitForRoom(namedForPeople(run, { reason, need }), signal);
   } catch (error) {
     // Who deletes partials at an interrupt or a cancel finds this one at rest, and tells of it then.
     const isStopped = run.context.signal.aborted || job.isCancelled;
     const goes = isStopped && policyOf(run, job) === "delete";
     throw new CarryError(toLuciError(error), goes ? { ...kept, keptBytes: 0 } : kept);
   }
+}
+
+/** The name of a partial is luci's own: a person knows the models folder and the model's file. */
+function namedForPeople(
+  { context }: CarryRun,
+  { reason, need }: { reason: LuciError; need: FileNeed },
+): LuciError {
+  const [, why] = /\.part: ([^:]+)$/.exec(reason.message) ?? [];
+  if (why === undefined) return reason;
+  const message = `${context.settings.modelsFolder}: ${need.placement.file.path} does not fit, ${why}`;
+  const { code, hint, exit } = reason;
+  return new LuciError(code, message, { hint, exit, cause: reason });
 }
 
 async function carryOnce(run: CarryRun, need: FileNeed, options: CarryOptions): Promise<Carried> {

@@ -2,7 +2,6 @@
 // a mistake in one is said even where a stronger one hides it. Reads little text files, changes nothing.
 
 import { join } from "node:path";
-import { TomlError, parse as parseToml } from "smol-toml";
 import * as v from "valibot";
 import { type ErrorCode, LuciError } from "../domain/errors.ts";
 import { shorten } from "../domain/text.ts";
@@ -17,6 +16,7 @@ import {
   SECRET_KEYS,
   type SettingKey,
 } from "./config-schema.ts";
+import { parseConfig } from "./config-toml.ts";
 import { findHubToken, type TokenDisk, type TokenSources } from "./hub-token.ts";
 
 /** Settings from flags, as typed. `dir` is the models folder. */
@@ -191,23 +191,6 @@ function flatten(config: Readonly<Record<string, unknown>>): [key: string, value
       ? Object.entries(value).map(([below, inner]) => [`${key}.${below}`, inner])
       : [[key, value]],
   );
-}
-
-/** How the parser tells of a text that reaches the end of its line, or of the file. */
-const UNENDED = /control characters are not allowed in strings|unfinished string|expected end of string/i;
-
-function parseConfig(text: string, path: string): Readonly<Record<string, unknown>> {
-  try {
-    return parseToml(text);
-  } catch (error) {
-    if (!(error instanceof TomlError)) throw error;
-    const reason = (error.message.split("\n", 1)[0] ?? "").replace(/^Invalid TOML document: /, "");
-    const isOpen = UNENDED.test(reason);
-    const words = `${isOpen ? "a closing quote may be missing" : "this is not TOML"} (${shorten(reason)})`;
-    throw new LuciError("E_CONFIG", `${path}, line ${error.line}: ${words}`, {
-      hint: "config.toml is TOML: `jobs = 4`",
-    });
-  }
 }
 
 interface Raw {

@@ -7,6 +7,7 @@ import { type ManifestFile, installedPath } from "../store/manifest.ts";
 import type { StorePartial } from "../store/partial.ts";
 import { salvageFile } from "../store/salvage.ts";
 import { transferFile } from "../transfer/transfer.ts";
+import { tellBegun, tellLost } from "./begin-again.ts";
 import {
   CarryError,
   type CarryOptions,
@@ -107,7 +108,7 @@ async function fetchClaimed(run: CarryRun, need: FileNeed, options: FetchOptions
   const event = { model: options.model, file: file.path };
   const resumedBytes = partial.doneBytes;
   context.emit({ type: "file.started", ...event, sizeBytes: partial.sizeBytes, resumedBytes });
-  const state = { fetchedBytes: 0, sealing: false };
+  const state = { fetchedBytes: 0, sealing: false, sendsWhole: false };
   try {
     const record = await transferAndSeal(run, { need, options, partial, state });
     const how = options.damage ? "repaired" : "fetched";
@@ -115,6 +116,9 @@ async function fetchClaimed(run: CarryRun, need: FileNeed, options: FetchOptions
     return { record, how, fetchedBytes: state.fetchedBytes };
   } catch (error) {
     const { job } = options;
+    const isStopped = isStop(error) && policyOf(run, job) === "resume";
+    if (isStopped)
+      tellLost(context, { ...event, partial, hasDigest: file.digest !== null, sendsWhole: state.sendsWhole });
     const kept = await letGo(run, partial, { error, file: file.path, sealing: state.sealing, job });
     const { fetchedBytes } = state;
     throw new CarryError(toLuciError(error), kept, {
@@ -129,7 +133,7 @@ interface SealJob {
   readonly options: FetchOptions;
   readonly partial: StorePartial;
   /** What the end of the job is judged by. */
-  readonly state: { fetchedBytes: number; sealing: boolean };
+  readonly state: { fetchedBytes: number; sealing: boolean; sendsWhole: boolean };
 }
 
 /** Transfer, then seal; bytes that do not match the published digest are fetched once more, from the start. */
@@ -171,6 +175,10 @@ async function transfer(run: CarryRun, { need, options, partial, state }: SealJo
       onBytes: (sizeBytes) => {
         state.fetchedBytes += sizeBytes;
       },
+      onWhole: () => {
+        state.sendsWhole = true;
+        tellBegun(context, { ...event, partial });
+      },
       onConnections: progress.onConnections,
       onRetry: ({ attempt, waitMs, error: { code, message } }) =>
         context.emit({ type: "file.retrying", ...event, attempt, waitMs, code, message }),
@@ -209,6 +217,11 @@ function tellProgress(
   return { onConnections, tell, stop: () => clearInterval(timer) };
 }
 
+/** Whether somebody stopped it: nothing went wrong. */
+function isStop(error: unknown): boolean {
+  return ["E_INTERRUPTED", "E_CANCELLED"].includes(toLuciError(error).code);
+}
+
 /** Keeps or deletes what arrived, by the reason and the policy, and says which. */
 async function letGo(
   run: CarryRun,
@@ -216,10 +229,9 @@ async function letGo(
   end: { error: unknown; file: string; sealing: boolean; job: JobHandle },
 ): Promise<Kept> {
   const { code } = toLuciError(end.error);
-  const stopped = code === "E_INTERRUPTED" || code === "E_CANCELLED";
   // Whole, read, and judged wrong: no later run could make more of it.
   const worthless = end.sealing && ["E_DIGEST", "E_UNSAFE_FILE", "E_MALFORMED"].includes(code);
-  const dropped = worthless || (stopped && policyOf(run, end.job) === "delete");
+  const dropped = worthless || (isStop(end.error) && policyOf(run, end.job) === "delete");
   try {
     if (dropped) {
       await partial.discard();

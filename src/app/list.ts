@@ -40,7 +40,7 @@ export async function info(context: Context, { name }: { name: string }): Promis
     name: installed?.name ?? entry?.name ?? name,
     catalog: entry,
     installed: installed ? await describeInstalled(context.store, installed) : null,
-    partialBytes: partials.reduce((sum, item) => sum + item.sizeBytes, 0),
+    partialBytes: partials.reduce((sum, item) => sum + item.keptBytes, 0),
   };
 }
 

@@ -3,13 +3,12 @@
 import { LuciError, toLuciError } from "../domain/errors.ts";
 import type { Finding } from "../domain/finding.ts";
 import type { Plan, PlanFile } from "../domain/plan.ts";
-import { totalSize } from "../domain/range.ts";
 import type { PlannedModel } from "../domain/results.ts";
 import { formatBytes } from "../domain/size.ts";
 import { describeKind } from "../platform/files.ts";
 import { journalPath, partialKey } from "../store/layout.ts";
 import { Listing } from "../store/listing.ts";
-import { readJournal } from "../store/journal.ts";
+import { keptBytesIn, readJournal } from "../store/journal.ts";
 import {
   type Manifest,
   type ManifestFile,
@@ -148,7 +147,7 @@ async function surveyFile(
 /** What an earlier run left of a file, as its journal says. */
 export async function keptBytesOf({ store }: Context, file: PlanFile): Promise<number> {
   const journal = await readJournal(store, partialKey(file));
-  return totalSize((journal?.ranges ?? []).map(([startBytes, endBytes]) => ({ startBytes, endBytes })));
+  return journal ? keptBytesIn(journal) : 0;
 }
 
 /** Bytes of a model that are not here yet; unknown sizes count as nothing. */

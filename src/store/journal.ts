@@ -18,7 +18,14 @@ import {
   type InferOutput,
 } from "valibot";
 import { parseJson } from "../domain/json-shape.ts";
-import { type Range, addRange, containsRange, frontierBytes, subtractRange } from "../domain/range.ts";
+import {
+  type Range,
+  addRange,
+  containsRange,
+  frontierBytes,
+  subtractRange,
+  totalSize,
+} from "../domain/range.ts";
 import type { FileFacts } from "../platform/files.ts";
 import { PIECE_BYTES } from "../platform/hash.ts";
 import { bootId } from "../platform/machine.ts";
@@ -84,6 +91,11 @@ export async function readJournal({ files, layout }: Store, key: string): Promis
   if (facts?.kind !== "file" || facts.sizeBytes > MAX_JOURNAL_BYTES) return null;
   const text = await files.readText(path, { maxBytes: MAX_JOURNAL_BYTES });
   return text === null ? null : parseJournal(text, key);
+}
+
+/** How many bytes a journal claims. */
+export function keptBytesIn({ ranges }: Journal): number {
+  return totalSize(ranges.map(([startBytes, endBytes]) => ({ startBytes, endBytes })));
 }
 
 /** What a checkpoint is made of. */

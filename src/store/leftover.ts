@@ -6,6 +6,8 @@ import type { CleanupItem } from "../domain/results.ts";
 export interface Leftover extends CleanupItem {
   /** The key whose lock and journal belong to it; null for what has none. */
   readonly key: string | null;
+  /** What of it a next run begins with, as its journal says; the disk may hold more for it. */
+  readonly keptBytes: number;
   readonly isAlive: boolean;
   /** When the planned data or journal of a key was last written; null for what has no key. */
   readonly modifiedNs: string | null;

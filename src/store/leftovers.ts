@@ -2,10 +2,11 @@
 // Data is taken first, by rename as a run would take it: small files are written without a lock.
 
 import { join } from "node:path";
+import { formatBytes } from "../domain/size.ts";
 import type { FileFacts } from "../platform/files.ts";
 import { isLockAlive, tryLock } from "../platform/lock.ts";
 import { isTagAlive, ownIdentity, ownerTag } from "../platform/machine.ts";
-import { readJournal } from "./journal.ts";
+import { type Journal, keptBytesIn, readJournal } from "./journal.ts";
 import { journalPath, lockPath, parsePartialName, partialFileName } from "./layout.ts";
 import type { Leftover } from "./leftover.ts";
 import { changeRecords } from "./records-lock.ts";
@@ -52,6 +53,7 @@ function leftoverOf({ path, facts }: { path: string; facts: FileFacts }, nowMs: 
     ageMs: Math.max(0, nowMs - facts.modifiedMs),
     of: null,
     key: null,
+    keptBytes: 0,
     isAlive: false,
     modifiedNs: null,
     isRemoval: false,
@@ -73,14 +75,21 @@ async function findPartials(store: Store, nowMs: number): Promise<Leftover[]> {
       reason: isAlive
         ? "a running luci is writing it"
         : journal
-          ? "unfinished download"
+          ? describeKept(journal)
           : "data without a journal",
       key: parsed.key,
+      keptBytes: journal ? keptBytesIn(journal) : 0,
       isAlive,
       modifiedNs: facts.modifiedNs,
     });
   }
   return items;
+}
+
+/** In the words of the run that left it: its data may take more room than was kept. */
+function describeKept(journal: Journal): string {
+  const size = journal.sizeBytes === null ? "" : ` of ${formatBytes(journal.sizeBytes)}`;
+  return `unfinished download, kept ${formatBytes(keptBytesIn(journal))}${size}`;
 }
 
 async function findLoneJournals(

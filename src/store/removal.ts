@@ -121,6 +121,7 @@ export async function findTombstones(store: Store, nowMs: number): Promise<Lefto
       of: manifest?.name ?? null,
       ageMs,
       key: null,
+      keptBytes: 0,
       modifiedNs: null,
       isRemoval: true,
     } as const;

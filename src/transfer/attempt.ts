@@ -34,6 +34,8 @@ export interface AttemptOptions {
   validatorOf(answer: Answer): Validator;
   /** The server accepted: others may follow. Called before the first byte is written. */
   onAccepted(accepted: { ranges: boolean; answer: Answer }): void;
+  /** All of the file is sent, whatever was asked for, and will be read. */
+  onWhole?(): void;
   onBytes(sizeBytes: number): void;
   /** The body was not read for this long, because the disk or the speed limit asked for it. */
   onBlocked(waitMs: number): void;
@@ -120,6 +122,7 @@ async function receiveWhole(answer: Answer, options: AttemptOptions): Promise<vo
   if (partial.sizeBytes === null && answer.contentLengthBytes === null && partial.doneBytes > 0)
     await partial.restart("its size is not known, so it cannot be continued");
   accept(answer, { ranges: false, sizeBytes: answer.contentLengthBytes, options });
+  options.onWhole?.();
   const expectedBytes = partial.sizeBytes;
   const lastBytes = expectedBytes ?? Number.MAX_SAFE_INTEGER;
   // Other connections may still bring the end of the file: what lies beyond the last gap is not read.

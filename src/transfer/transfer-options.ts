@@ -23,6 +23,8 @@ export interface TransferOptions {
   onRetry(info: { attempt: number; waitMs: number; error: LuciError }): void;
   /** Bytes that arrived from the network. */
   onBytes(sizeBytes: number): void;
+  /** The server sends all of the file, whatever is asked for; told before its bytes come. */
+  onWhole?(): void;
   /** How many connections are open now. */
   onConnections(count: number): void;
 }

@@ -5,10 +5,12 @@ import { fileKey, NO_PROGRESS, progressAt, type ProgressState } from "../domain/
 import { barRows } from "./bar-rows.ts";
 import { type CanvasOptions, createCanvas } from "./canvas.ts";
 import type { Display } from "./display.ts";
-import { wrapLine } from "./layout.ts";
+import { fitName, wrapLine } from "./layout.ts";
 import { labelOf, sentenceOf } from "./sentences.ts";
 import { type Paint, SYMBOLS } from "./style.ts";
 
+/** The symbol before a name, and the colon behind it. */
+const SIGNS_WIDTH = 3;
 const TICK_MS = 100;
 /** Without news the picture still ages: speeds sink, waits count down. */
 const AGING_MS = 1_000;
@@ -46,7 +48,7 @@ export function createBars(options: BarsOptions): Display {
   return {
     show(event, state) {
       scene.look(state);
-      const line = lastingLine(event, { state, paint });
+      const line = lastingLine(event, { state, paint, columns: scene.columns() });
       if (line !== null) say(line);
       if ("file" in event) scene.play();
     },
@@ -116,13 +118,14 @@ function wrapped(text: string, columns: number): string {
 /** What is worth more than a moment on the screen. */
 function lastingLine(
   event: LuciEvent,
-  { state, paint }: { state: ProgressState; paint: Paint },
+  { state, paint, columns }: { state: ProgressState; paint: Paint; columns: number },
 ): string | null {
   if (!("file" in event)) return null;
   const file = state.files.get(fileKey(event));
   const sentence = file === undefined ? null : sentenceOf(event, { file, state });
   if (sentence === null) return null;
-  const line = `${labelOf(event, state)}: ${sentence}`;
+  const style = { columns, fits: true };
+  const line = `${fitName(labelOf(event, state), { style, taken: SIGNS_WIDTH })}: ${sentence}`;
   if (event.type === "file.done") {
     const needless = event.how === "reused" || isOnlyFile(state);
     return needless ? null : `${paint.green(SYMBOLS.done)} ${line}`;

@@ -18,7 +18,7 @@ import { renderError } from "./render-error.ts";
 import { steeringSentence, watchLines } from "./render-jobs.ts";
 import { renderInterrupted } from "./render-interrupt.ts";
 import { renderResult } from "./render-result.ts";
-import { createPaint, type Style } from "./style.ts";
+import { createPaint, type Paint, type Style } from "./style.ts";
 
 export interface HumanOptions extends FaceOptions {
   readonly outputs: { readonly stdout: Output; readonly stderr: Output };
@@ -42,7 +42,7 @@ export function createHuman(options: HumanOptions): Human {
     display.stop();
     const { data } = renderResult(result, dataStyleOf(options));
     if (!(result.command === "cleanup" && asking.hasShownPlan())) options.outputs.stdout.write(textOf(data));
-    const words = renderResult(result, { paint, columns: options.stderr.columns || options.columns });
+    const words = renderResult(result, wordStyleOf(options, paint));
     for (const line of words.details) messages.log(line);
     for (const failure of words.failures) messages.error(failure);
     for (const line of words.summary) messages.log(line);
@@ -50,8 +50,7 @@ export function createHuman(options: HumanOptions): Human {
   };
   const giveWay = createWay(display);
   const showJobs = (jobs: readonly Job[]) => {
-    if (display.table)
-      display.table(watchLines(jobs, { paint, columns: options.stderr.columns || options.columns }));
+    if (display.table) display.table(watchLines(jobs, wordStyleOf(options, paint)));
     else options.outputs.stdout.write(textOf([...watchLines(jobs, dataStyleOf(options)), ""]));
   };
   return {
@@ -120,9 +119,14 @@ function createAsking(options: HumanOptions, display: Display) {
   return { ask, hasShownPlan: () => planShown, stop: () => closing.abort() };
 }
 
+function wordStyleOf({ stderr, columns, isTTY }: HumanOptions, paint: Paint): Style {
+  return { paint, columns: stderr.columns || columns, fits: isTTY };
+}
+
 /** Data that goes into a file or a pipe is never coloured. */
 function dataStyleOf({ color, stdout, columns, ascii = false }: HumanOptions): Style {
-  return { paint: createPaint(color && stdout.isTTY === true), columns: stdout.columns || columns, ascii };
+  const isTTY = stdout.isTTY === true;
+  return { paint: createPaint(color && isTTY), columns: stdout.columns || columns, ascii, fits: isTTY };
 }
 
 /** Errors that a result tells of. */

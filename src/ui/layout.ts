@@ -1,8 +1,9 @@
 // Widths: padding, cutting, wrapping and aligning text by the cells it takes on a terminal.
 // Text comes in escaped; nothing here knows what it says.
 
-import { SYMBOLS } from "./style.ts";
+import { type Style, SYMBOLS } from "./style.ts";
 
+const GAP_WIDTH = 2;
 const BREAKABLE_SPACE = / (?![kMGTP]?B\b)/;
 
 /** Cells a text takes; colour codes take none, wide characters two. */
@@ -65,6 +66,27 @@ export function wrapLine(text: string, width: number, { hang = "  " }: Wrapping 
     line = indent + hang + word;
   }
   return [...lines, line].map((one) => one.trimEnd());
+}
+
+/** Names are cut where a line would not fit, but not below this many cells. */
+const SHORTEST_NAME = 10;
+
+/** A name in what a line of that width leaves it beside everything else; whole where nothing is to fit. */
+export function fitName(
+  name: string,
+  { style: { columns, fits }, taken }: { style: Pick<Style, "columns" | "fits">; taken: number },
+): string {
+  return fits ? fitMiddle(name, Math.max(SHORTEST_NAME, columns - 1 - taken)) : name;
+}
+
+/** Rows whose names (in one column, counted from 0) leave room for all other columns. */
+export function fitRows(
+  rows: readonly (readonly string[])[],
+  { style, column, indent = "" }: { style: Pick<Style, "columns" | "fits">; column: number; indent?: string },
+): string[][] {
+  const others = rows.map((row) => row.map((cell, at) => (at === column ? "" : cell)));
+  const taken = Math.max(0, ...alignRows(others, { indent }).map(widthOf)) + GAP_WIDTH;
+  return rows.map((row) => row.map((cell, at) => (at === column ? fitName(cell, { style, taken }) : cell)));
 }
 
 export interface Alignment {

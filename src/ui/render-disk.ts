@@ -3,12 +3,15 @@
 import type { CleanupItem, CleanupResult, RemoveResult, UsageResult } from "../domain/results.ts";
 import { formatBytes, formatDuration } from "../domain/size.ts";
 import { escapeText } from "../domain/text.ts";
-import { alignRows } from "./layout.ts";
+import { alignRows, fitName, fitRows, widthOf } from "./layout.ts";
 import { plural, type Rendered, rendered } from "./rendered.ts";
 import type { Style } from "./style.ts";
 
+const SIZE_WIDTH = 7;
+const GAP_WIDTH = 2;
+
 /** Biggest first, then all together and what is free. */
-export function renderUsage(result: UsageResult, { paint }: Style): Rendered {
+export function renderUsage(result: UsageResult, style: Style): Rendered {
   const entries = [
     ...result.models.map(({ model, sizeBytes, files }) => ({
       sizeBytes,
@@ -22,24 +25,26 @@ export function renderUsage(result: UsageResult, { paint }: Style): Rendered {
     })),
     ...result.others.map(({ path, sizeBytes }) => ({ sizeBytes, name: path, note: "not from luci" })),
   ].toSorted((a, b) => b.sizeBytes - a.sizeBytes);
-  const rows = entries.map(({ sizeBytes, name, note }) => [
-    formatBytes(sizeBytes),
-    escapeText(name) + (note === "" ? "" : ` (${note})`),
-  ]);
+  const rows = entries.map(({ sizeBytes, name, note }) => {
+    const words = note === "" ? "" : ` (${note})`;
+    const taken = SIZE_WIDTH + GAP_WIDTH + widthOf(words);
+    return [formatBytes(sizeBytes), fitName(escapeText(name), { style, taken }) + words];
+  });
   const total = [formatBytes(result.totalBytes), `in all, ${formatBytes(result.freeBytes)} free`];
   const lines = alignRows([...rows, total], { right: [0] });
-  return rendered({ data: [paint.bold(escapeText(result.modelsFolder)), ...lines] });
+  return rendered({ data: [style.paint.bold(escapeText(result.modelsFolder)), ...lines] });
 }
 
 /** The plan of a cleanup: what would go, how old and how big it is, and why it may go. */
-export function cleanupLines(items: readonly CleanupItem[], { paint }: Style): string[] {
+export function cleanupLines(items: readonly CleanupItem[], style: Style): string[] {
+  const { paint } = style;
   const rows = items.map((item) => [
     formatBytes(item.sizeBytes),
     `${formatDuration(item.ageMs)} old`,
     item.kind,
     escapeText(item.of ?? item.path),
   ]);
-  return alignRows(rows, { right: [0, 1] }).flatMap((line, index) => {
+  return alignRows(fitRows(rows, { style, column: 3 }), { right: [0, 1] }).flatMap((line, index) => {
     const reason = items[index]?.reason ?? "";
     return reason === "" ? [line] : [line, `   ${paint.dim(escapeText(reason))}`];
   });

@@ -3,7 +3,7 @@
 import type { InstallResult, PlannedModel, Receipt } from "../domain/results.ts";
 import { formatBytes } from "../domain/size.ts";
 import { escapeText } from "../domain/text.ts";
-import { alignRows } from "./layout.ts";
+import { alignRows, fitName, fitRows, widthOf } from "./layout.ts";
 import { renderFailed } from "./render-error.ts";
 import { plural, type Rendered, rendered } from "./rendered.ts";
 import { throughput, UNVERIFIED } from "./sentences.ts";
@@ -16,11 +16,17 @@ export function renderInstall(result: InstallResult, style: Style): Rendered {
   const failures = renderFailed(result.failed, { paint: style.paint, named });
   if (named)
     return rendered({ details: batchLines(result, style), failures, summary: [batchHeadline(result)] });
-  return rendered({ failures, summary: result.installed.flatMap((receipt) => singleLines(receipt, result)) });
+  return rendered({
+    failures,
+    summary: result.installed.flatMap((receipt) => singleLines(receipt, { result, style })),
+  });
 }
 
-function singleLines(receipt: Receipt, { elapsedMs }: InstallResult): string[] {
-  const name = escapeText(receipt.model);
+function singleLines(
+  receipt: Receipt,
+  { result: { elapsedMs }, style }: { result: InstallResult; style: Style },
+): string[] {
+  const name = fitName(escapeText(receipt.model), { style, taken: widthOf("Installed ,") });
   const size = formatBytes(receipt.totalBytes);
   const verdict = verdictOf(receipt);
   const headline = receipt.already
@@ -29,7 +35,8 @@ function singleLines(receipt: Receipt, { elapsedMs }: InstallResult): string[] {
   return [verdict === "" ? headline : `${headline}, ${verdict}`, `   ${escapeText(receipt.path)}`];
 }
 
-function batchLines({ installed, failed }: InstallResult, { paint }: Style): string[] {
+function batchLines({ installed, failed }: InstallResult, style: Style): string[] {
+  const { paint } = style;
   const rows = [
     ...installed.map((receipt) => [
       paint.green(SYMBOLS.done),
@@ -45,7 +52,7 @@ function batchLines({ installed, failed }: InstallResult, { paint }: Style): str
         : [paint.red(SYMBOLS.failed), escapeText(model), "", "failed"],
     ),
   ];
-  return alignRows(rows, { right: [2] });
+  return alignRows(fitRows(rows, { style, column: 1 }), { right: [2] });
 }
 
 function batchHeadline({ installed, failed, totalModels, fetchedBytes, elapsedMs }: InstallResult): string {

@@ -5,7 +5,7 @@ import type { WaitResult } from "../domain/ready.ts";
 import type { CatalogEntry, InfoResult, InstalledModel, ListResult, PathResult } from "../domain/results.ts";
 import { formatBytes } from "../domain/size.ts";
 import { escapeText } from "../domain/text.ts";
-import { alignRows, wrapLine } from "./layout.ts";
+import { alignRows, fitRows, wrapLine } from "./layout.ts";
 import { type Rendered, rendered } from "./rendered.ts";
 import { UNVERIFIED } from "./sentences.ts";
 import type { Style } from "./style.ts";
@@ -16,6 +16,8 @@ const VERDICTS: Readonly<Record<Authority, string>> = {
   user: "checked against the one given by hand",
   none: UNVERIFIED,
 };
+
+const WIDE_COLUMNS = 80;
 
 export function renderList(result: ListResult, style: Style): Rendered {
   if (result.available !== null) return renderAvailable(result, style);
@@ -31,12 +33,13 @@ export function renderList(result: ListResult, style: Style): Rendered {
     escapeText(model.name),
     formatBytes(model.sizeBytes),
     escapeText(model.installedAt.slice(0, 10)),
-    model.damage ?? (isUnverified(model) ? UNVERIFIED : ""),
+    model.damage ?? (isUnverified(model) ? unverifiedWords(style) : ""),
   ]);
-  return rendered({ data: alignRows(rows, { right: [1] }) });
+  return rendered({ data: alignRows(fitRows(rows, { style, column: 0 }), { right: [1] }) });
 }
 
-function renderAvailable({ installed, available }: ListResult, { paint }: Style): Rendered {
+function renderAvailable({ installed, available }: ListResult, style: Style): Rendered {
+  const { paint } = style;
   const entries = (available ?? []).toSorted((a, b) => a.tier - b.tier);
   // A model from elsewhere may be called like one of the catalog.
   const refs = new Map(installed.map((model) => [model.ref, model]));
@@ -47,12 +50,17 @@ function renderAvailable({ installed, available }: ListResult, { paint }: Style)
     escapeText(entry.quant),
     [entry.core ? "core" : "", stateOf(refs.get(entry.name))].filter((word) => word !== "").join(", "),
   ]);
-  const lines = alignRows(rows, { right: [1, 2], indent: "  " });
+  const lines = alignRows(fitRows(rows, { style, column: 0, indent: "  " }), { right: [1, 2], indent: "  " });
   const data = lines.flatMap((line, index) => {
     const tier = entries[index]?.tier;
     return tier === entries[index - 1]?.tier ? [line] : [paint.bold(`tier ${tier}`), line];
   });
   return rendered({ data });
+}
+
+/** What is meant is told by every other command; here the name is worth more. */
+function unverifiedWords({ fits, columns }: Style): string {
+  return fits && columns < WIDE_COLUMNS ? "unverified" : UNVERIFIED;
 }
 
 function stateOf(model: InstalledModel | undefined): string {

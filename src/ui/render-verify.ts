@@ -5,7 +5,7 @@ import { addRange, type Range } from "../domain/range.ts";
 import type { VerifyResult } from "../domain/results.ts";
 import { formatBytes } from "../domain/size.ts";
 import { escapeText } from "../domain/text.ts";
-import { padLeft, padRight } from "./layout.ts";
+import { fitName, padLeft, padRight, wrapLine } from "./layout.ts";
 import { renderFailed } from "./render-error.ts";
 import { plural, type Rendered, rendered } from "./rendered.ts";
 import { throughput } from "./sentences.ts";
@@ -25,29 +25,30 @@ const SIZE_WIDTH = 7;
 /** More damaged places than this are counted, not listed. */
 const LISTED_RANGES = 6;
 
-export function renderVerify(result: VerifyResult, { paint }: Style): Rendered {
+export function renderVerify(result: VerifyResult, style: Style): Rendered {
+  const { paint } = style;
   const details = result.repaired.map(
     ({ model, fetchedBytes }) => `Repaired ${escapeText(model)}, ${formatBytes(fetchedBytes)} fetched`,
   );
   const failures = renderFailed(result.failed, { paint, named: true });
   return rendered({
-    data: findingLines(result, paint),
+    data: findingLines(result, style),
     details,
     failures,
     summary: summaryOf(result),
   });
 }
 
-function findingLines({ findings, repaired }: VerifyResult, paint: Paint): string[] {
+function findingLines({ findings, repaired }: VerifyResult, style: Style): string[] {
   const mended = mendedIn({ findings, repaired });
   const models = [...new Set(findings.map((finding) => finding.model))].toSorted(
     (a, b) => Number(a === null) - Number(b === null),
   );
   return models.flatMap((model) => [
-    paint.bold(model === null ? "(no model)" : escapeText(model)),
+    style.paint.bold(model === null ? "(no model)" : fitName(escapeText(model), { style, taken: 0 })),
     ...findings
       .filter((finding) => finding.model === model)
-      .flatMap((finding) => linesOf(finding, { paint, isMended: mended.has(finding) })),
+      .flatMap((finding) => linesOf(finding, { style, isMended: mended.has(finding) })),
   ]);
 }
 
@@ -57,14 +58,19 @@ function mendedIn({ findings, repaired }: Pick<VerifyResult, "findings" | "repai
   return new Set(findings.filter((finding) => isDamage(finding) && models.has(finding.model)));
 }
 
-function linesOf(finding: Finding, { paint, isMended }: { paint: Paint; isMended: boolean }): string[] {
+function linesOf(finding: Finding, { style, isMended }: { style: Style; isMended: boolean }): string[] {
+  const { paint } = style;
   const word = isMended
     ? paint.green(padRight("repaired", WORD_WIDTH))
     : paintWord(finding, paint)(padRight(WORDS[finding.kind], WORD_WIDTH));
   const size = padLeft(finding.kind === "missing" ? "" : formatBytes(finding.sizeBytes), SIZE_WIDTH);
   const detail = isMended ? mendedDetail(finding) : detailOf(finding);
-  const head = `  ${word}  ${size}  ${escapeText(finding.file)}`;
-  return detail === "" ? [head] : [head, `  ${" ".repeat(WORD_WIDTH)}  ${detail}`];
+  const indent = `  ${" ".repeat(WORD_WIDTH)}  `;
+  const taken = indent.length + SIZE_WIDTH + 2;
+  const head = `  ${word}  ${size}  ${fitName(escapeText(finding.file), { style, taken })}`;
+  if (detail === "") return [head];
+  const below = indent + detail;
+  return [head, ...(style.fits ? wrapLine(below, style.columns - 1, { hang: "" }) : [below])];
 }
 
 function paintWord(finding: Finding, paint: Paint): (text: string) => string {

@@ -8,8 +8,10 @@ export type Paint = Readonly<Record<Colour, (text: string) => string>>;
 /** What every renderer needs to know of the place its lines go to. */
 export interface Style {
   readonly paint: Paint;
-  /** Width to wrap prose at; tables and names are never cut. */
+  /** Width to wrap prose at. */
   readonly columns: number;
+  /** A person reads it there: names in tables are shortened to that width. For programs they stay whole. */
+  readonly fits?: boolean;
   /** Only ASCII can be shown here. */
   readonly ascii?: boolean;
 }

@@ -196,7 +196,9 @@ describe.concurrent("the disk refuses bytes", () => {
     });
     const run = await rig.install({ files, settings: { ...WAITS, diskWaitMs: 2_500 } });
     expect(run.error).toMatchObject({ code: "E_NO_SPACE", exit: 8 });
-    expect(run.error?.message).toMatch(/\.part: the disk is full, and no room came within 2\.5s/);
+    expect(run.error?.message).toMatch(
+      /\/models: \S+ does not fit, the disk is full, and no room came within 2\.5s/,
+    );
     rig.hub.reset();
     const again = await rig.install();
     expect(again.error).toBeNull();

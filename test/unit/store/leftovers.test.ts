@@ -36,6 +36,16 @@ describe("an unfinished file", () => {
     expect(await readdir(room.store.layout.locksFolder)).toEqual([]);
   });
 
+  test("is told of in what was kept of it, whatever room its data takes", async () => {
+    await using room = await storeRoom();
+    await leave(room.store);
+    // As after a repair: a copy of the whole, of which little is good.
+    await writeFile(restPath(room.store, file), new Uint8Array(64 * 1024));
+    const { keptBytes, sizeBytes, reason } = await onlyLeftover(room.store);
+    expect([keptBytes, sizeBytes > 100]).toEqual([100, true]);
+    expect(reason).toContain("unfinished download, kept 100 B of");
+  });
+
   test("that a run took without a lock keeps its journal", async () => {
     await using room = await storeRoom();
     await leave(room.store);

@@ -165,9 +165,9 @@ describe("cleanup", () => {
 
   test("shows the plan with age and size, and what came of it", () => {
     const plan = text(
-      "1.2 GB  3d 4h  partial  mistral.gguf",
+      "1.2 GB  3d 4h old  partial  mistral.gguf",
       "   not touched for 3 days",
-      "  45 B     2h  lock     /m/\\u{d}l.lock",
+      "  45 B     2h old  lock     /m/\\u{d}l.lock",
     );
     const kept = [{ ...items[0], reason: "a running luci owns it" }];
     expect(show({ command: "cleanup", items, kept, executed: false, freedBytes: 0, failed: [] })).toEqual([
