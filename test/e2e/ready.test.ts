@@ -133,14 +133,15 @@ describe("wait", () => {
 
   test("ends at once with what a daemon gave a model up for, before anybody waited", async () => {
     stage.hub.behave({
-      intercept: ({ origin }) => (origin === "cdn" ? new Response(null, { status: 500 }) : undefined),
+      intercept: ({ origin, path }) =>
+        origin === "hub" && path.includes("/resolve/") ? new Response(null, { status: 404 }) : undefined,
     });
     const serve = await startServe(stage, { env, args: ["--retries", "0"] });
     try {
       expect((await luci("install", "alpha", "--detach")).exitCode).toBe(0);
       await until("it failed", async () => (await serve.jobs()).every(({ state }) => state === "failed"));
       const run = await luci("wait", "alpha", "--timeout", "10s", "--json");
-      expect([run.exitCode, errorOf(run)]).toEqual([5, expect.objectContaining({ code: "E_SERVER" })]);
+      expect([run.exitCode, errorOf(run)]).toEqual([7, expect.objectContaining({ code: "E_NOT_FOUND" })]);
       // Asked for again it is on its way again: what was before is no news.
       stage.hub.behave({ intercept: null, rateBytesPerSec: 8 * MIB });
       expect((await luci("install", "alpha", "--detach")).exitCode).toBe(0);
