@@ -16,6 +16,8 @@ import type { Intercept, Trouble } from "./hub-trouble.ts";
 const LARGEST_PIECE_BYTES = 256 * 1024;
 /** A throttled body is sent in this many pieces a second. */
 const PIECES_PER_SEC = 20;
+/** How often a body that waits for its time looks whether the rate is another one. */
+const LOOK_MS = 100;
 
 /** What can be changed while the hub runs. */
 export interface Behaviour {
@@ -139,7 +141,7 @@ async function sendBody(response: ServerResponse, sending: Sending): Promise<voi
       await write(response, trouble.corrupt?.(piece, atBytes) ?? piece);
       if (response.destroyed) return;
       log.served(entry, piece.length);
-      await pace.after(piece.length);
+      await pace.after(piece.length, response);
       atBytes += piece.length;
     }
     if (piece.length < whole.length) {
@@ -192,8 +194,13 @@ class Pace {
     return Math.max(1, Math.min(LARGEST_PIECE_BYTES, Math.floor(rate / PIECES_PER_SEC)));
   }
 
-  async after(bytes: number): Promise<void> {
-    const rate = this.#behaviour?.rateBytesPerSec ?? null;
-    if (rate !== null) await wait((bytes / rate) * 1000);
+  async after(bytes: number, response: { readonly destroyed: boolean }): Promise<void> {
+    for (let leftBytes = bytes; leftBytes > 0 && !response.destroyed; ) {
+      const rate = this.#behaviour?.rateBytesPerSec ?? null;
+      if (rate === null) return;
+      const waitMs = Math.min(LOOK_MS, (leftBytes / rate) * 1000);
+      await wait(waitMs);
+      leftBytes -= (rate * waitMs) / 1000;
+    }
   }
 }

@@ -68,7 +68,7 @@ describe.skipIf(!canUnshare).each(VIEWS)("in PID namespaces %s", (_view, wrapper
     ]);
     expect(fileBytes(stage.hub)).toBeLessThanOrEqual(SMALL_BYTES * 1.1);
     expect((await checkInvariants(stage.models, stage.hub)).finals).toEqual(["one.gguf"]);
-  }, 30_000);
+  });
 
   test("what a dead one left is taken over when its lease has run out, and not before", async () => {
     stage.hub.behave({ rateBytesPerSec: SMALL_BYTES / 2 });
@@ -88,5 +88,5 @@ describe.skipIf(!canUnshare).each(VIEWS)("in PID namespaces %s", (_view, wrapper
     expect((await stage.luci(INSTALL)).exitCode).toBe(0);
     expect((await checkInvariants(stage.models, stage.hub)).finals).toEqual(["one.gguf"]);
     expect(await partsOf()).toEqual([]);
-  }, 30_000);
+  });
 });

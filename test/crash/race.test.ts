@@ -53,7 +53,7 @@ async function raceRounds(rounds: number, wrapper?: readonly string[]): Promise<
 
 test("eight processes race, are killed and start again; one run then completes everything", async () => {
   await raceRounds(3);
-}, 60_000);
+});
 
 test("two models of one file, installed at once by two processes, fetch it once", async () => {
   const runs = await Promise.all(["alpha", "beta"].map((name) => stage.luci(["install", name], { env })));
@@ -83,7 +83,7 @@ test("a removal beside an install never takes a file that the new model has", as
     expect([["beta"], ["beta", "org/many"]]).toContainEqual([...models]);
     expect((await stage.luci(["verify"], { env })).exitCode).toBe(0);
   }
-}, 60_000);
+});
 
 describe.skipIf(!canTrace)("where flock lies", () => {
   test("the second still waits for the first, and says so", async () => {
@@ -98,9 +98,9 @@ describe.skipIf(!canTrace)("where flock lies", () => {
     const { sizeBytes } = stage.hub.filesOf("org/mend").get("mend.gguf")!.content;
     expect(fileBytes(stage.hub)).toBeLessThanOrEqual(sizeBytes * 1.1);
     await checkInvariants(stage.models, stage.hub);
-  }, 30_000);
+  });
 
   test("eight processes race, and nothing is ever wrong", async () => {
     await raceRounds(1, LYING);
-  }, 60_000);
+  });
 });

@@ -68,7 +68,7 @@ test.each([
 test("the second waits, says for whom, and finds it installed", async () => {
   stage.hub.behave({ rateBytesPerSec: 6 * MIB });
   const first = stage.start(SMALL);
-  await stage.hub.whenServed(MIB, { signal: AbortSignal.timeout(20_000) });
+  await stage.hub.whenServed(MIB, { signal: AbortSignal.timeout(60_000) });
   const second = await stage.luci([...SMALL, "--json"]);
   expect([(await first.ended).exitCode, second.exitCode]).toEqual([0, 0]);
   const notices = parseEvents(second.stdout).filter(({ type }) => type === "notice");
@@ -86,7 +86,7 @@ test("the second waits, says for whom, and finds it installed", async () => {
 test("`--no-wait` gives up at once, exit 9, and the first is not disturbed", async () => {
   stage.hub.behave({ rateBytesPerSec: 6 * MIB });
   const first = stage.start(SMALL);
-  await stage.hub.whenServed(MIB, { signal: AbortSignal.timeout(20_000) });
+  await stage.hub.whenServed(MIB, { signal: AbortSignal.timeout(60_000) });
   const second = await stage.luci([...SMALL, "--no-wait", "--json"]);
   expect(second.exitCode).toBe(9);
   expect(errorOf(second)).toMatchObject({ code: "E_LOCKED", exit: 9 });
@@ -98,7 +98,7 @@ test("`--no-wait` gives up at once, exit 9, and the first is not disturbed", asy
 test("a waiting run can be interrupted, and changes nothing of the other's", async () => {
   stage.hub.behave({ rateBytesPerSec: 3 * MIB });
   const first = stage.start(SMALL);
-  await stage.hub.whenServed(MIB, { signal: AbortSignal.timeout(20_000) });
+  await stage.hub.whenServed(MIB, { signal: AbortSignal.timeout(60_000) });
   const second = stage.start([...SMALL, "--partials", "delete"]);
   await said(second, "waiting for another luci");
   second.kill("SIGINT");
@@ -143,7 +143,7 @@ test("what a killed run made durable is taken over at once, by name or by a run 
 test("cleanup leaves alone what a running install owns", async () => {
   stage.hub.behave({ rateBytesPerSec: 6 * MIB });
   const first = stage.start(SMALL);
-  await stage.hub.whenServed(2 * MIB, { signal: AbortSignal.timeout(20_000) });
+  await stage.hub.whenServed(2 * MIB, { signal: AbortSignal.timeout(60_000) });
   const cleanup = await stage.luci(["cleanup", "--yes"]);
   expect(cleanup.exitCode).toBe(0);
   expect(cleanup.stderr).toContain("a running luci is writing it");

@@ -39,7 +39,7 @@ afterAll(() => stage[Symbol.asyncDispose]());
 async function leavePartial(ref = "hf:org/big:big.gguf", env: Record<string, string> = {}): Promise<void> {
   stage.hub.behave({ rateBytesPerSec: 4 * MIB });
   stage.hub.reset();
-  const after = stage.hub.whenServed(3 * MIB, { signal: AbortSignal.timeout(20_000) });
+  const after = stage.hub.whenServed(3 * MIB, { signal: AbortSignal.timeout(60_000) });
   await stage.luci(["install", ref], { env, signalAfter: { signal: "SIGINT", after } });
   stage.hub.behave({ rateBytesPerSec: null });
 }

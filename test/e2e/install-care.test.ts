@@ -47,7 +47,7 @@ function sizeOf(repo: string, path: string): number {
 async function halfInstall(): Promise<number> {
   stage.hub.behave({ rateBytesPerSec: 4 * MIB });
   stage.hub.reset();
-  const after = stage.hub.whenServed(4 * MIB, { signal: AbortSignal.timeout(20_000) });
+  const after = stage.hub.whenServed(4 * MIB, { signal: AbortSignal.timeout(60_000) });
   const run = await stage.luci(["install", "hf:org/big:big.gguf", "--json"], {
     signalAfter: { signal: "SIGINT", after },
   });

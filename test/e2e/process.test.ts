@@ -63,7 +63,7 @@ async function shell(
 }
 
 function served(bytes: number): Promise<void> {
-  return stage.hub.whenServed(bytes, { filter: isFileRequest, signal: AbortSignal.timeout(20_000) });
+  return stage.hub.whenServed(bytes, { filter: isFileRequest, signal: AbortSignal.timeout(60_000) });
 }
 
 describe.skipIf(!isPosix)("at a terminal", () => {
@@ -99,7 +99,7 @@ describe.skipIf(!isPosix)("at a terminal", () => {
     expect((await stage.luci(INSTALL)).exitCode).toBe(0);
     expect(fileBytes(stage.hub)).toBeLessThan(24 * MIB);
     expect(kept).toBeGreaterThan(0);
-  }, 60_000);
+  });
 });
 
 describe.skipIf(!isPosix)("a machine that sleeps", () => {
@@ -116,7 +116,7 @@ describe.skipIf(!isPosix)("a machine that sleeps", () => {
     expect([exitCode, stderr]).toEqual([0, ""]);
     expect(parseEvents(stdout).filter(({ type }) => type === "file.retrying")).toEqual([]);
     expect((await checkInvariants(stage.models, stage.hub)).finals).toEqual(["model.gguf"]);
-  }, 30_000);
+  });
 });
 
 describe.skipIf(!isPosix)("in a pipeline", () => {
@@ -140,7 +140,7 @@ describe.skipIf(!isPosix)("in a pipeline", () => {
     const events = parseEvents(stdout);
     expect(events.at(-1)).toMatchObject({ type: "result" });
     expect(stdout).toContain(names.at(-1)!);
-  }, 30_000);
+  });
 
   test("a reader that has seen enough ends it quietly, as SIGPIPE would", async () => {
     await stage.luci(INSTALL);
@@ -221,7 +221,7 @@ describe.skipIf(!isPosix)("started by a shell", () => {
     const run = await stage.luci(["install", ...refs, "--retries", "0"], { env });
     expect(run.exitCode).toBe(3);
     expect(run.stderr).toContain("10000 of 10000 models failed");
-  }, 60_000);
+  });
 
   test.each(["-n 64", "-n 32", "-v 4000000"])("under `ulimit %s` it installs", async (limit) => {
     const { exitCode, stderr } = await shell(`ulimit ${limit}; "$LUCI" ${INSTALL.join(" ")}`);

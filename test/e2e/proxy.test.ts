@@ -182,7 +182,7 @@ describe.skipIf(!hasProxyProgram)("a proxy", () => {
     await using proxy = await startProxy();
     const env = { HTTP_PROXY: proxy.url };
     const luci = stage.start(["install", REF, "--connections", "1", "--retries", "9"], { env });
-    const signal = AbortSignal.timeout(20_000);
+    const signal = AbortSignal.timeout(60_000);
     await stage.hub.whenServed(4_000_000, { filter: isFileRequest, signal });
     await proxy.kill();
     await until(() => /proxy/.test(luci.output().stderr), "luci says that the proxy is gone");

@@ -271,7 +271,6 @@ describe("whatever act of the disk fails", () => {
         expect(at, "the act was never met").toBeGreaterThan(0);
       }
     },
-    30_000,
   );
 });
 

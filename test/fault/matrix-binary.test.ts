@@ -97,7 +97,7 @@ const rows: BinaryRow[] = [
 ];
 
 describe.concurrent("the binary meets", () => {
-  for (const row of rows) test(row.name, () => meet(row), 60_000);
+  for (const row of rows) test(row.name, () => meet(row));
 });
 
 async function meet({ via, sizeBytes = SMALL, script, exit, words }: BinaryRow): Promise<void> {

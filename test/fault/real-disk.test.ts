@@ -89,7 +89,7 @@ describe.skipIf(!able)("a small disk", () => {
     await using disk = await mountTmpfs(40 * MIB);
     const filler = join(disk.path, "filler");
     const child = stage.start([...ONE, "--dir", disk.path, "--connections", "2"]);
-    await stage.hub.whenServed(5 * MIB, { signal: AbortSignal.timeout(20_000) });
+    await stage.hub.whenServed(5 * MIB, { signal: AbortSignal.timeout(60_000) });
     await fill(filler);
     await whenSaid(child, "Paused: ");
     await rm(filler);
@@ -105,7 +105,7 @@ describe.skipIf(!able)("a small disk", () => {
     await using disk = await mountTmpfs(40 * MIB);
     const filler = join(disk.path, "filler");
     const child = stage.start([...ONE, "--dir", disk.path, "--connections", "2", "--disk-wait", "2s"]);
-    await stage.hub.whenServed(8 * MIB, { signal: AbortSignal.timeout(20_000) });
+    await stage.hub.whenServed(8 * MIB, { signal: AbortSignal.timeout(60_000) });
     await fill(filler);
     const run = await child.ended;
     expect(run.exitCode).toBe(8);
@@ -126,7 +126,7 @@ describe.skipIf(!able)("a small disk", () => {
     await using disk = await mountTmpfs(64 * MIB);
     const refs = files.map(({ path }) => `hf:org/${path}:${path}`);
     const child = stage.start(["install", ...refs, "--dir", disk.path, "--disk-wait", "1s"]);
-    await stage.hub.whenServed(5 * MIB, { signal: AbortSignal.timeout(20_000) });
+    await stage.hub.whenServed(5 * MIB, { signal: AbortSignal.timeout(60_000) });
     await fill(join(disk.path, "filler"));
     const run = await child.ended;
     expect(run.exitCode).toBe(8);
@@ -140,7 +140,7 @@ describe.skipIf(!able)("a small disk", () => {
     await using stage = await stageOf(20 * MIB, 4 * MIB);
     await using disk = await mountTmpfs(40 * MIB);
     const child = stage.start([...ONE, "--dir", disk.path]);
-    await stage.hub.whenServed(5 * MIB, { signal: AbortSignal.timeout(20_000) });
+    await stage.hub.whenServed(5 * MIB, { signal: AbortSignal.timeout(60_000) });
     await fill(join(disk.path, "filler"));
     await whenSaid(child, "Paused: ");
     child.kill("SIGINT");
@@ -155,7 +155,7 @@ describe.skipIf(!able)("a small disk", () => {
     await using stage = await stageOf(20 * MIB, 4 * MIB);
     await using disk = await mountTmpfs(40 * MIB);
     const child = stage.start([...ONE, "--dir", disk.path], { env: { LUCI_DISK_WAIT: "0" } });
-    await stage.hub.whenServed(5 * MIB, { signal: AbortSignal.timeout(20_000) });
+    await stage.hub.whenServed(5 * MIB, { signal: AbortSignal.timeout(60_000) });
     await fill(join(disk.path, "filler"));
     const run = await child.ended;
     expect([run.exitCode, run.stderr.includes("Paused")]).toEqual([8, false]);
@@ -351,7 +351,7 @@ describe.skipIf(!able)("a place of an odd shape", () => {
   test("a data file that was cut shorter than its journal says", async () => {
     await using stage = await stageOf(20 * MIB, 8 * MIB);
     const child = stage.start([...ONE, "--connections", "1"]);
-    await stage.hub.whenServed(9 * MIB, { signal: AbortSignal.timeout(20_000) });
+    await stage.hub.whenServed(9 * MIB, { signal: AbortSignal.timeout(60_000) });
     child.kill("SIGINT");
     expect((await child.ended).exitCode).toBe(130);
     const [part = ""] = (await readdir(stage.partials)).filter((name) => name.endsWith(".part"));
