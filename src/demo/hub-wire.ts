@@ -18,6 +18,7 @@ const LARGEST_PIECE_BYTES = 256 * 1024;
 const PIECES_PER_SEC = 20;
 /** How often a body that waits for its time looks whether the rate is another one. */
 const LOOK_MS = 100;
+const LEAST_WAIT_MS = 25;
 
 /** What can be changed while the hub runs. */
 export interface Behaviour {
@@ -183,6 +184,8 @@ async function closed(response: ServerResponse): Promise<void> {
 /** Keeps an answer at the rate that is set at the moment; it may change while the body goes out. */
 class Pace {
   readonly #behaviour: Behaviour | null;
+  /** Sent, and not waited for. */
+  #owedBytes = 0;
 
   constructor(behaviour: Behaviour | null) {
     this.#behaviour = behaviour;
@@ -195,12 +198,16 @@ class Pace {
   }
 
   async after(bytes: number, response: { readonly destroyed: boolean }): Promise<void> {
-    for (let leftBytes = bytes; leftBytes > 0 && !response.destroyed; ) {
+    this.#owedBytes += bytes;
+    for (;;) {
       const rate = this.#behaviour?.rateBytesPerSec ?? null;
-      if (rate === null) return;
-      const waitMs = Math.min(LOOK_MS, (leftBytes / rate) * 1000);
+      if (rate === null) this.#owedBytes = 0;
+      // Pieces that were cut for a slower rate are too many to wait for each of them.
+      const owedMs = (this.#owedBytes / (rate ?? 1)) * 1000;
+      if (owedMs < LEAST_WAIT_MS || response.destroyed) return;
+      const waitMs = Math.min(LOOK_MS, owedMs);
       await wait(waitMs);
-      leftBytes -= (rate * waitMs) / 1000;
+      this.#owedBytes = Math.max(0, this.#owedBytes - ((rate ?? 0) * waitMs) / 1000);
     }
   }
 }

@@ -236,8 +236,8 @@ describe("the CDN", () => {
   });
 
   test("keeps to a new rate in the middle of a body", async () => {
-    // At this rate it would take days.
-    hub.behave({ rateBytesPerSec: 10 });
+    // At this rate it would take half an hour.
+    hub.behave({ rateBytesPerSec: 1_000 });
     const body = (await fetch(await cdnAddress())).arrayBuffer();
     await hub.whenServed(1, { signal: AbortSignal.timeout(60_000) });
     hub.behave({ rateBytesPerSec: null });

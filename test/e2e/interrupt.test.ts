@@ -1,4 +1,4 @@
-// Ctrl-C and its kin on the built binary: answered within a second, and afterwards the disk is as the policy says.
+// Ctrl-C and its kin on the built binary: answered, and afterwards the disk is as the policy says.
 
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
 import { chmod, chown, rm, writeFile } from "node:fs/promises";
@@ -23,7 +23,8 @@ import {
 import type { Stage, StageRun } from "../support/stage.ts";
 
 const MIB = 1024 * 1024;
-const ANSWER_MS = 1000;
+/** Whoever did not listen would be at it for longer: until a transfer stalls, or a server is asked again. */
+const ANSWER_MS = 25_000;
 const INSTALL = ["install", "hf:org/model:model.gguf"];
 
 let stage: Stage;

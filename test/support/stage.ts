@@ -59,6 +59,22 @@ export function fileBytes(hub: Hub): number {
   return hub.servedBytes((entry) => isFileRequest(entry) && entry.status < 300);
 }
 
+/** For each answer of the hub: no silence, and so little that no file ends while a test looks at it. */
+const TRICKLE_BYTES_PER_SEC = 16 * 1024;
+/** Of what never comes. */
+const DEADLINE_MS = 60_000;
+
+/** From now on bytes only trickle: nobody gets done before `behave` sets another rate. */
+export function hold(hub: Pick<Hub, "behave">): void {
+  hub.behave({ rateBytesPerSec: TRICKLE_BYTES_PER_SEC });
+}
+
+/** Resolves when so many bytes of files went out since the last reset; from then on they trickle. */
+export async function heldAfter(hub: Hub, sizeBytes: number): Promise<void> {
+  await hub.whenServed(sizeBytes, { filter: isFileRequest, signal: AbortSignal.timeout(DEADLINE_MS) });
+  hold(hub);
+}
+
 /** A model of a catalog file, pinned to what a hub has. */
 export interface CatalogLine {
   readonly name: string;
