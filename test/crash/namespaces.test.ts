@@ -9,7 +9,7 @@ import { setTimeout as wait } from "node:timers/promises";
 import { checkInvariants } from "../support/invariants.ts";
 import { ggufFile } from "../support/model-repos.ts";
 import { parseEvents } from "../support/run-luci.ts";
-import { fileBytes, filesBelow, openStage } from "../support/stage.ts";
+import { fileBytes, filesBelow, hold, openStage } from "../support/stage.ts";
 import type { Stage } from "../support/stage.ts";
 
 const SMALL_BYTES = 900_000;
@@ -42,7 +42,7 @@ beforeEach(async () => {
 afterAll(() => stage[Symbol.asyncDispose]());
 
 async function moment(when: () => Promise<boolean> | boolean): Promise<void> {
-  const deadlineMs = Date.now() + 20_000;
+  const deadlineMs = Date.now() + 60_000;
   while (!(await when())) {
     if (Date.now() > deadlineMs) throw new Error("the moment never came");
     await wait(5);
@@ -55,12 +55,13 @@ const partsOf = async (): Promise<string[]> =>
 describe.skipIf(!canUnshare).each(VIEWS)("in PID namespaces %s", (_view, wrapper) => {
   // Small files are written without a lock: only the claim by rename is left between the two.
   test("two that install the same small file never write it both", async () => {
-    stage.hub.behave({ rateBytesPerSec: SMALL_BYTES / 2 });
+    hold(stage.hub);
     const first = stage.start(INSTALL, { wrapper });
     await moment(async () => (await partsOf()).length === 1);
     const second = stage.start([...INSTALL, "--json"], { wrapper });
     await moment(() => second.output().stdout.includes('"type":"notice"'));
     expect(await partsOf()).toHaveLength(1);
+    stage.hub.behave({ rateBytesPerSec: null });
     expect([(await first.ended).exitCode, (await second.ended).exitCode]).toEqual([0, 0]);
     const messages = parseEvents((await second.ended).stdout).filter(({ type }) => type === "notice");
     expect(messages).toEqual([
@@ -71,7 +72,7 @@ describe.skipIf(!canUnshare).each(VIEWS)("in PID namespaces %s", (_view, wrapper
   });
 
   test("what a dead one left is taken over when its lease has run out, and not before", async () => {
-    stage.hub.behave({ rateBytesPerSec: SMALL_BYTES / 2 });
+    hold(stage.hub);
     const first = stage.start(INSTALL, { wrapper });
     await moment(async () => (await partsOf()).length === 1);
     first.kill("SIGKILL");

@@ -13,6 +13,7 @@ import { race } from "../support/race-loop.ts";
 import { parseEvents } from "../support/run-luci.ts";
 import { fileBytes, openStage } from "../support/stage.ts";
 import type { Stage, StageRun } from "../support/stage.ts";
+import { until } from "../support/until.ts";
 
 const MIB = 1024 * 1024;
 /** flock that says yes to everybody, as some network disks do. */
@@ -87,9 +88,18 @@ test("a removal beside an install never takes a file that the new model has", as
 
 describe.skipIf(!canTrace)("where flock lies", () => {
   test("the second still waits for the first, and says so", async () => {
-    stage.hub.behave({ rateBytesPerSec: 2 * MIB });
+    // Nobody gets a byte before one of them waits for the other.
+    const gate = Promise.withResolvers<undefined>();
+    stage.hub.behave({ intercept: ({ origin }) => (origin === "cdn" ? gate.promise : undefined) });
     const args = ["install", "gamma", "--json", "--connections", "4"];
-    const runs = await Promise.all([1, 2].map(() => stage.luci(args, { env, wrapper: LYING })));
+    const started = [1, 2].map(() => stage.start(args, { env, wrapper: LYING }));
+    await until(
+      () => started.some((child) => child.output().stdout.includes("waiting: another process")),
+      "the second waits",
+    );
+    gate.resolve(undefined);
+    const runs = await Promise.all(started.map(({ ended }) => ended));
+    stage.hub.behave({ intercept: null });
     expect(runs.map(({ exitCode }) => exitCode)).toEqual([0, 0]);
     const notices = runs.flatMap(({ stdout }) => parseEvents(stdout).filter(({ type }) => type === "notice"));
     expect(notices.map(({ message }) => message)).toContainEqual(

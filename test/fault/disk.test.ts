@@ -260,18 +260,15 @@ describe("whatever act of the disk fails", () => {
   const rows = (Object.keys(ACTS) as Scene[]).flatMap((scene) =>
     ACTS[scene].split(" ").map((act) => [act, scene] as const),
   );
-  test.each(rows)(
-    "%s (before: %s): no wrong file, and the next run makes it good",
-    async (act, scene) => {
-      const random = prng(act.length);
-      for (const forEver of [false, true]) {
-        let at = 0;
-        // Many acts of one name are alike: after the first few every third one or so.
-        while (await tryFault({ act, at, forEver, scene })) at += at < 6 ? 1 : random.integer(2, 5);
-        expect(at, "the act was never met").toBeGreaterThan(0);
-      }
-    },
-  );
+  test.each(rows)("%s (before: %s): no wrong file, and the next run makes it good", async (act, scene) => {
+    const random = prng(act.length);
+    for (const forEver of [false, true]) {
+      let at = 0;
+      // Many acts of one name are alike: after the first few every third one or so.
+      while (await tryFault({ act, at, forEver, scene })) at += at < 6 ? 1 : random.integer(2, 5);
+      expect(at, "the act was never met").toBeGreaterThan(0);
+    }
+  });
 });
 
 describe.concurrent("a bit that flips in an installed file", () => {
