@@ -106,11 +106,11 @@ describe.skipIf(!isPosix)("a machine that sleeps", () => {
   test("longer than the stall time is no stall, and nothing is tried again", async () => {
     stage.hub.behave({ rateBytesPerSec: 4 * MIB });
     const child = stage.start([...INSTALL, "--json", "--connections", "2"], {
-      env: { LUCI_STALL_SECONDS: "1" },
+      env: { LUCI_STALL_SECONDS: "4" },
     });
     await served(2 * MIB);
     child.kill("SIGSTOP");
-    await wait(2_500);
+    await wait(5_500);
     child.kill("SIGCONT");
     const { exitCode, stdout, stderr } = await child.ended;
     expect([exitCode, stderr]).toEqual([0, ""]);

@@ -68,7 +68,7 @@ describe.concurrent("a disk with too little room", () => {
     await checkInvariants(rig.models, rig.hub);
     expect(await rig.finalSha256()).toBeNull();
     rig.hub.reset();
-    const again = await rig.install();
+    const again = await rig.install({ settings: { connections: 1 } });
     expect(again.error).toBeNull();
     const kept = eventsOf(again, "file.started")[0]!.resumedBytes;
     expect(kept).toBe(writtenBytes);
@@ -89,7 +89,7 @@ describe.concurrent("a disk with too little room", () => {
     const run = await rig.install({ files, settings: { connections: 1 } });
     expect(run.error?.code).toBe("E_NO_SPACE");
     rig.hub.reset();
-    const again = await rig.install();
+    const again = await rig.install({ settings: { connections: 1 } });
     expect(again.error).toBeNull();
     const kept = eventsOf(again, "file.started")[0]!.resumedBytes;
     expect(kept).toBe(writtenBytes - MIB);
@@ -111,7 +111,7 @@ describe.concurrent("a disk that breaks", () => {
     expect(run.error).toMatchObject({ code: "E_IO", exit: 8 });
     await checkInvariants(rig.models, rig.hub);
     rig.hub.reset();
-    const again = await rig.install();
+    const again = await rig.install({ settings: { connections: 1 } });
     expect(again.error).toBeNull();
     expect(cdnBytes(rig.hub)).toBe(LARGE - writtenBytes);
     expect(await rig.finalSha256()).toBe(rig.content.sha256);

@@ -55,7 +55,7 @@ function reply(status: string, headers: Record<string, string | number>, body: s
 }
 
 function http(options: Partial<HttpOptions> = {}) {
-  return createHttp({ userAgent: "luci-test", stallMs: 5_000, retries: 0, environment: {}, ...options });
+  return createHttp({ userAgent: "luci-test", stallMs: 60_000, retries: 0, environment: {}, ...options });
 }
 
 const signal = new AbortController().signal;
@@ -243,10 +243,10 @@ describe("waiting", () => {
   test("a reader that takes its time is no stall", async () => {
     const body = "x".repeat(2_000_000);
     const server = await serve((_, socket) => socket.write(reply("200 OK", {}, body)));
-    const answer = await http({ stallMs: 100 }).open(server.url, { signal });
+    const answer = await http({ stallMs: 500 }).open(server.url, { signal });
     let receivedBytes = 0;
     for await (const chunk of answer.body()) {
-      if (receivedBytes === 0) await Bun.sleep(400);
+      if (receivedBytes === 0) await Bun.sleep(1_500);
       receivedBytes += chunk.length;
     }
     expect(receivedBytes).toBe(body.length);

@@ -50,6 +50,7 @@ export async function openBrowser(): Promise<Browser> {
   const context = await chromium.launchPersistentContext(profile, {
     executablePath: CHROMIUM,
     headless: true,
+    timeout: ACTION_MS,
     args: FLAGS,
     viewport: { width: 1200, height: 900 },
   });

@@ -88,7 +88,7 @@ async function runRow(row: Row, via: Via): Promise<void> {
     script: row.script ?? (() => undefined),
     ...(row.connect ? { connect: row.connect } : {}),
   });
-  const settings = { retries: 1, stallMs: 10_000, ...row.settings };
+  const settings = { retries: 1, stallMs: 60_000, ...row.settings };
   const startedMs = performance.now();
   const run = await room.install({
     settings,
