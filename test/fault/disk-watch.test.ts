@@ -36,6 +36,11 @@ function firstEvent(type: LuciEventBody["type"]) {
   return { seen: promise, onEvent: (event: LuciEventBody) => event.type === type && resolve() };
 }
 
+/** Whether something is there to be kept. */
+function hasArrived(event: LuciEventBody): boolean {
+  return event.type === "file.progress" && event.doneBytes > MIB;
+}
+
 describe.concurrent("others use up the disk", () => {
   test("transfers pause, and go on by themselves when there is room", async () => {
     await using rig = await slowRig();
@@ -51,7 +56,7 @@ describe.concurrent("others use up the disk", () => {
       room.freeBytes = 40 * MIB;
     };
     const onEvent = (event: LuciEventBody): void => {
-      if (event.type === "file.started") room.freeBytes = 100 * KIB;
+      if (pausedBytes === 0 && hasArrived(event)) room.freeBytes = 100 * KIB;
       if (event.type === "run.paused") void lookAtPause();
     };
     const run = await rig.install({ files: roomyFiles(room), settings: WAITS, onEvent });
@@ -71,7 +76,7 @@ describe.concurrent("others use up the disk", () => {
     await using rig = await slowRig();
     const room = { freeBytes: 40 * MIB };
     const onEvent = (event: LuciEventBody): void => {
-      if (event.type === "file.started") room.freeBytes = 100 * KIB;
+      if (hasArrived(event)) room.freeBytes = 100 * KIB;
     };
     const run = await rig.install({
       files: roomyFiles(room),
@@ -96,7 +101,7 @@ describe.concurrent("others use up the disk", () => {
     await using rig = await slowRig();
     const room = { freeBytes: 40 * MIB };
     const onEvent = (event: LuciEventBody): void => {
-      if (event.type === "file.started") room.freeBytes = 100 * KIB;
+      if (hasArrived(event)) room.freeBytes = 100 * KIB;
     };
     const settings = { diskWaitMs: 0 };
     const run = await rig.install({ files: roomyFiles(room), settings, onEvent });
@@ -110,7 +115,7 @@ describe.concurrent("others use up the disk", () => {
     rig.hub.publish({ name: "org/other", files: [other] });
     const room = { freeBytes: 50 * MIB };
     const onEvent = (event: LuciEventBody): void => {
-      if (event.type === "file.started") room.freeBytes = 100 * KIB;
+      if (hasArrived(event)) room.freeBytes = 100 * KIB;
     };
     const refs = ["hf:org/m:Q4_0", "hf:org/other:Q4_0"];
     const settings = { diskWaitMs: 1_000, jobs: 1 };

@@ -136,7 +136,7 @@ describe.concurrent("a disk that breaks", () => {
       syncs += 1;
       if (syncs === 1) throw ERRORS.E_IO();
     });
-    const run = await rig.install({ files });
+    const run = await rig.install({ files, settings: { connections: 1 } });
     expect([run.error, syncs, cdnBytes(rig.hub)]).toEqual([null, 2, 2 * SMALL]);
     expect(run.result?.fetchedBytes).toBe(2 * SMALL);
     expect(await rig.finalSha256()).toBe(rig.content.sha256);
@@ -160,7 +160,7 @@ describe.concurrent("a disk that breaks", () => {
       await checkInvariants(rig.models, rig.hub);
       if (times === 1) expect(run.error).toBeNull();
       else expect(run.error).toMatchObject({ code: "E_IO", exit: 8 });
-      const again = times === 1 ? run : await rig.install();
+      const again = times === 1 ? run : await rig.install({ settings: { connections: 1 } });
       expect(again.error).toBeNull();
       const resumed = eventsOf(again, "file.started").at(-1)!.resumedBytes;
       expect(resumed).toBeGreaterThanOrEqual(24 * MIB);
