@@ -325,7 +325,7 @@ async function openQuiet() {
         return new Response();
       }
       if (request.url.endsWith("/kept")) connection.keepOpen();
-      await Bun.sleep(14_000);
+      await Bun.sleep(20_000);
       return new Response();
     },
   });
