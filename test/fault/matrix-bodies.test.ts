@@ -226,14 +226,17 @@ const ends: Row[] = [
     vias: ["hub"],
     sizeBytes: LONG,
     script: (request) => (request.place === "api" ? endlessJson() : undefined),
-    wants: { code: "E_MALFORMED", exit: 10, mostRequests: 1, mostTimes: 2.7 },
+    wants: { code: "E_MALFORMED", exit: 10, mostRequests: 1, mostTimes: 4 },
   },
 ];
 
 function* endlessJson() {
   yield head(200, { "Content-Type": "application/json" });
   yield "[";
-  for (;;) yield " ".repeat(64 * KIB);
+  for (;;) {
+    yield " ".repeat(128 * KIB);
+    yield { pauseMs: 5 };
+  }
 }
 
 const lengths: Row[] = [
