@@ -37,10 +37,10 @@ export async function fetchFile(
     const badPieces = options.damage?.badPieces ?? [];
     if (need.record && badPieces.length > 0)
       await salvageFile(run.context.store, turn.key, { record: need.record, badPieces, label });
-    for (;;) {
+    // Whoever we waited for may have finished it.
+    for (let hasWaited = turn.mayHaveWaited; ; hasWaited = true) {
       options.signal.throwIfAborted();
-      // Whoever we waited for may have finished it.
-      const found = await lookAgain(run, need, options);
+      const found = hasWaited ? await lookAgain(run, need, options) : "absent";
       if (typeof found !== "string") return reuseFile(run, need, { record: found, model: options.model });
       const partial = await turn.open();
       if (!partial) continue;

@@ -17,6 +17,8 @@ const POLL_MS = 200;
 
 export interface Turn {
   readonly key: string;
+  /** Whether somebody else may have had the file before us. */
+  readonly mayHaveWaited: boolean;
   /** The file's partial; null after waiting for somebody who owned it: look first whether it is finished. */
   open(): Promise<StorePartial | null>;
   release(): void;
@@ -50,6 +52,7 @@ export async function takeTurn(
   let told = false;
   return {
     key,
+    mayHaveWaited: wantsLock,
     release: () => {
       lock?.release();
       place.comeBack();

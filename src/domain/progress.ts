@@ -69,7 +69,7 @@ export function fileKey(of: { readonly model: string; readonly file: string }): 
 }
 
 /** A thousand small files must not make every event a walk over a thousand. */
-const MOST_FILES = 64;
+const MOST_FILES = 32;
 /** Nothing at all came for this long: a pause of everything. */
 const IDLE_MS = 1_000;
 

@@ -105,6 +105,13 @@ export function ownerTag(owner: Owner): string {
   return `${owner.pid}.${neighbourhood(owner)}${shortDigest(`${owner.bootId}/${owner.startToken}`)}`;
 }
 
+let ownTagText: string | null = null;
+
+/** The tag of this process. */
+export function ownTag(): string {
+  return (ownTagText ??= ownerTag(ownIdentity()));
+}
+
 /**
  * Whether the process that a tag names is still running. A tag of another host or container counts as alive until
  * `lastSignMs` (the file's last change) is older than the lease.
