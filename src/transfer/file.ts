@@ -130,9 +130,12 @@ export class FileTransfer {
     if (!this.#untilEnd.aborted) this.#seat?.back();
   }
 
+  #isWhole(): boolean {
+    return this.#partial.sizeBytes !== null && this.#partial.missing().length === 0;
+  }
+
   #takeWhole(): null | undefined {
-    const isDone = this.#partial.sizeBytes !== null && this.#partial.missing().length === 0;
-    if (isDone || this.#whole) return undefined;
+    if (this.#isWhole() || this.#whole) return undefined;
     this.#whole = { span: null };
     return null;
   }
@@ -238,6 +241,9 @@ export class FileTransfer {
   ): Promise<void> {
     const error = this.#route.judge(toLuciError(thrown), located);
     if (error === "elsewhere") return;
+    // Whatever follows the last byte that was missing: the digest has the word.
+    if (this.#isWhole() && !isOtherVersion(error)) return;
+    if (this.#options.allowance.isSpent) throw error;
     if (error.code === "E_MALFORMED" && this.#mode !== "whole") {
       // A server that mixes up ranges may still send the whole file.
       this.#mode = "whole";
