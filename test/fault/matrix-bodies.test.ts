@@ -70,6 +70,17 @@ const endings: Row[] = [
     wants: { code: "E_NETWORK", exit: 5, mostTransfers: 2 },
   },
   {
+    name: "cut again and again with errors of no length in between: what is kept costs nothing of what is granted",
+    vias: BOTH,
+    settings: { retries: 3 },
+    script: always((request, { content }) =>
+      request.turn % 3 === 0
+        ? file(content, request, { cutBytes: MIB + 64 * KIB, after: [{ pauseMs: 50 }, FIN] })
+        : [head(503, { "Transfer-Encoding": "chunked" }), ...chunks([new Uint8Array(500)]), LAST_CHUNK],
+    ),
+    wants: { mostTransfers: 9 },
+  },
+  {
     name: "chunked in the middle of a chunk",
     script: inTurn((request, { content }) => [
       ...file(content, request, { chunked: true, cutBytes: MIB }),
