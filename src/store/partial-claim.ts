@@ -20,23 +20,28 @@ export interface Claim {
   hasJournal: boolean;
 }
 
+/** What is known of owners beside their tags: one that has ended, though it cannot be looked up. */
+interface Known {
+  readonly ended: string | null;
+}
+
 /** Takes the key's data file, or makes an empty one. @throws E_LOCKED while somebody, here or elsewhere, owns it */
-export async function claimPartial(store: Store, key: string): Promise<Claim> {
+export async function claimPartial(store: Store, key: string, known: Known): Promise<Claim> {
   if (store.claimed.has(key))
     throw new LuciError("E_LOCKED", "the same file is being written for another model");
   store.claimed.add(key);
   try {
-    return await claim(store, key);
+    return await claim(store, key, known);
   } catch (error) {
     store.claimed.delete(key);
     throw error;
   }
 }
 
-async function claim(store: Store, key: string): Promise<Claim> {
+async function claim(store: Store, key: string, known: Known): Promise<Claim> {
   const folder = store.layout.partialsFolder;
   const own = join(folder, partialFileName({ key, tag: ownerTag(ownIdentity()) }));
-  const { names, hasJournal } = await findLeft(store, key);
+  const { names, hasJournal } = await findLeft(store, { ...known, key });
   for (const [index, name] of names.entries()) {
     if (!(await store.files.rename(join(folder, name), own))) continue;
     store.tagged.add(key);
@@ -54,7 +59,7 @@ async function claim(store: Store, key: string): Promise<Claim> {
   }
   const file = keepSyncFailures(await createOwn(store, own));
   store.tagged.add(key);
-  return { path: own, file, fresh: true, hasJournal: await seeAlone(store, { key, own, file }) };
+  return { path: own, file, fresh: true, hasJournal: await seeAlone(store, { ...known, key, own, file }) };
 }
 
 /** Makes the folder only where it is missing: most files find it there. */
@@ -83,9 +88,12 @@ async function closeFor(file: OpenFile, error: unknown): Promise<never> {
  * Two that begin at the same moment find nothing to rename and each make their own: whoever sees the other yields.
  * Answers whether there is a journal now: the other may have come and gone in between.
  */
-async function seeAlone(store: Store, made: { key: string; own: string; file: OpenFile }): Promise<boolean> {
+async function seeAlone(
+  store: Store,
+  made: Known & { key: string; own: string; file: OpenFile },
+): Promise<boolean> {
   try {
-    return (await findLeft(store, made.key)).hasJournal;
+    return (await findLeft(store, made)).hasJournal;
   } catch (error) {
     await made.file.close();
     await store.files.remove(made.own);
@@ -100,7 +108,10 @@ async function isOnlyName(file: OpenFile): Promise<boolean> {
 }
 
 /** Data files of a key that nobody else owns, and whether it has a journal. @throws E_LOCKED while somebody does */
-async function findLeft(store: Store, key: string): Promise<{ names: string[]; hasJournal: boolean }> {
+async function findLeft(
+  store: Store,
+  { key, ended }: Known & { key: string },
+): Promise<{ names: string[]; hasJournal: boolean }> {
   const journalName = basename(journalPath(store.layout, key));
   const names: string[] = [];
   let hasJournal = false;
@@ -110,8 +121,8 @@ async function findLeft(store: Store, key: string): Promise<{ names: string[]; h
     const parsed = parsePartialName(name);
     if (parsed?.key !== key) continue;
     await assertPlainFile(store, join(store.layout.partialsFolder, name));
-    if (parsed.tag !== null && (await isOwned(store, { name, key, tag: parsed.tag })))
-      throw lockedError(parsed.tag);
+    const { tag } = parsed;
+    if (tag !== null && tag !== ended && (await isOwned(store, { name, key, tag }))) throw lockedError(tag);
     names.push(name);
   }
   // What was put at rest in order comes first.

@@ -70,6 +70,9 @@ export function tooOften(file: string): LuciError {
   return new LuciError(
     "E_NETWORK",
     `${file}: its server cannot continue a download, and what is here already came again as often as it may`,
-    { retryable: false, hint: "What arrived is kept: run the same command again when the connection is better" },
+    {
+      retryable: false,
+      hint: "What arrived is kept: run the same command again when the connection is better",
+    },
   );
 }

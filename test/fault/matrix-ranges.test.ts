@@ -170,7 +170,14 @@ const whole: Row[] = [
         after: [{ pauseMs: 50 }, FIN],
       }),
     ),
-    wants: { code: "E_NETWORK", exit: 5, mostTimes: 2, unread: 1, leastKeptBytes: 10 * MIB, words: /cannot continue/ },
+    wants: {
+      code: "E_NETWORK",
+      exit: 5,
+      mostTimes: 2,
+      unread: 1,
+      leastKeptBytes: 10 * MIB,
+      words: /cannot continue/,
+    },
   },
   {
     name: "a server that falls silent on all of its connections is not asked for ever",
