@@ -9,8 +9,9 @@ import { statusError } from "../platform/http-errors.ts";
 import type { Http } from "../platform/http.ts";
 import type { Allowance } from "./allowance.ts";
 import type { Limiter } from "./limiter.ts";
+import { writeMissing } from "./missing.ts";
 import { countRefused, tooMuch, tooOften } from "./refusal.ts";
-import { type Span, missingParts } from "./spans.ts";
+import type { Span } from "./spans.ts";
 
 /** Small writes cost more than the copy-free gathering of what the network brings. */
 const WRITE_BYTES = 512 * 1024;
@@ -242,31 +243,4 @@ async function pour(
 /** Gives a written chunk's memory back now: the collector would let gigabytes pass before it looks. */
 function free({ buffer, byteLength }: Uint8Array): void {
   if (buffer instanceof ArrayBuffer && buffer.byteLength === byteLength) buffer.transfer(0);
-}
-
-/** Writes what is missing of it, and answers how much that was. */
-async function writeMissing(
-  partial: Partial,
-  run: { startBytes: number; chunks: Uint8Array[]; sizeBytes: number },
-): Promise<number> {
-  const { sizeBytes } = run;
-  if (sizeBytes === 0) return 0;
-  const missing = partial.sizeBytes === null ? null : partial.missing();
-  const endBytes = run.startBytes + sizeBytes;
-  const allMissing =
-    missing?.some((gap) => gap.startBytes <= run.startBytes && gap.endBytes >= endBytes) ?? true;
-  if (allMissing) {
-    await partial.write(run.startBytes, run.chunks);
-    return sizeBytes;
-  }
-  let startBytes = run.startBytes;
-  let writtenBytes = 0;
-  for (const bytes of run.chunks) {
-    for (const part of missingParts(missing ?? [], { startBytes, bytes })) {
-      await partial.write(part.startBytes, [part.bytes]);
-      writtenBytes += part.bytes.length;
-    }
-    startBytes += bytes.length;
-  }
-  return writtenBytes;
 }
