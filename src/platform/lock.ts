@@ -16,7 +16,7 @@ import {
 import { LuciError } from "../domain/errors.ts";
 import { diskError } from "./disk-error.ts";
 import { openLibc } from "./libc.ts";
-import { bootId, isTagAlive, ownIdentity, ownerTag } from "./machine.ts";
+import { bootId, isNeighbour, isTagAlive, ownIdentity, ownerTag } from "./machine.ts";
 
 /** Who holds a lock, for people. */
 export interface LockHolder {
@@ -124,10 +124,11 @@ function isSameFile(fd: number, path: string): boolean {
 
 /** `isKernels`: whether flock gave it, which no process survives holding. */
 function held(path: string, fd: number, { isKernels }: { isKernels: boolean }): Lock {
-  const ended = isKernels ? endedHolder(path) : null;
+  const place = isKernels ? placeOf(fd) : null;
+  const ended = place === null ? null : endedHolder(path, place);
   try {
     const owner = ownIdentity();
-    const record = { ...owner, tag: ownerTag(owner), sinceMs: Date.now(), isKernels };
+    const record = { ...owner, tag: ownerTag(owner), sinceMs: Date.now(), place };
     ftruncateSync(fd, 0);
     writeSync(fd, `${JSON.stringify(record)}\n`, 0);
   } catch (error) {
@@ -147,10 +148,20 @@ function held(path: string, fd: number, { isKernels }: { isKernels: boolean }): 
   };
 }
 
-/** Who had a lock before that is ours now: of another kernel nothing is known, its flock may not reach this one. */
-function endedHolder(path: string): string | null {
-  const { tag, bootId: boot, isKernels } = readRecord(path) ?? {};
-  return isKernels === true && boot === bootId() && typeof tag === "string" ? tag : null;
+/** The file as the kernel knows it: one that is mounted twice has two devices, and a flock of its own at each. */
+function placeOf(fd: number): string {
+  const { dev, ino } = fstatSync(fd, { bigint: true });
+  return `${dev}:${ino}`;
+}
+
+/**
+ * Who had a lock before that is ours now, where no look tells: the same kernel gave both, at the same place. Whoever
+ * can be looked up is, because a look never lies.
+ */
+function endedHolder(path: string, place: string): string | null {
+  const { tag, bootId: boot, place: before } = readRecord(path) ?? {};
+  const isSame = boot === bootId() && before === place;
+  return isSame && typeof tag === "string" && !isNeighbour(tag) ? tag : null;
 }
 
 /** Frees the lock however the disk is: a name that stays behind is free all the same. */
