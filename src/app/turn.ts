@@ -49,6 +49,8 @@ export async function takeTurn(
         onWait: (holder) => stepAside(`waiting for ${describeHolder(holder)}`),
       }).finally(() => place.comeBack())
     : null;
+  // Only of a file that is never written without its lock.
+  const ended = isSmall(file) ? null : (lock?.ended ?? null);
   let told = false;
   return {
     key,
@@ -59,7 +61,7 @@ export async function takeTurn(
     },
     open: async () => {
       try {
-        const partial = await openNow(run, need, options);
+        const partial = await openNow(run, need, { ...options, ended });
         place.comeBack();
         return partial;
       } catch (error) {
@@ -77,13 +79,14 @@ export async function takeTurn(
 function openNow(
   run: CarryRun,
   need: FileNeed,
-  options: CarryOptions & { label: string },
+  options: CarryOptions & { label: string; ended: string | null },
 ): Promise<StorePartial> {
   const { file } = need.placement;
   return openPartial(run.context.store, {
     file,
     label: options.label,
     fresh: !run.resume,
+    ended: options.ended,
     onRestart: (reason) =>
       run.context.emit({ type: "file.restarted", model: options.model, file: file.path, reason }),
   });

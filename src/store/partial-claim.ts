@@ -20,32 +20,42 @@ export interface Claim {
   hasJournal: boolean;
 }
 
+/** Whose data file is wanted. */
+interface Wanted {
+  readonly key: string;
+  /** The tag of an owner that has ended, though it cannot be looked up from here; null for none. */
+  readonly ended: string | null;
+}
+
 /** Takes the key's data file, or makes an empty one. @throws E_LOCKED while somebody, here or elsewhere, owns it */
-export async function claimPartial(store: Store, key: string): Promise<Claim> {
+export async function claimPartial(store: Store, wanted: Wanted): Promise<Claim> {
+  const { key } = wanted;
   if (store.claimed.has(key))
     throw new LuciError("E_LOCKED", "the same file is being written for another model");
   store.claimed.add(key);
   try {
-    return await claim(store, key);
+    return await claim(store, wanted);
   } catch (error) {
     store.claimed.delete(key);
     throw error;
   }
 }
 
-async function claim(store: Store, key: string): Promise<Claim> {
+async function claim(store: Store, wanted: Wanted): Promise<Claim> {
+  const { key } = wanted;
   // Mostly nothing is there; if something came since that was seen, it is found when ours is made.
   const names = store.tagged.has(key) ? null : await store.partials.recent();
   const isNew = names !== null && !names.some((name) => name.startsWith(key));
-  return (isNew ? await claimNew(store, key) : null) ?? claimLeft(store, key);
+  return (isNew ? await claimNew(store, wanted) : null) ?? claimLeft(store, wanted);
 }
 
 /** Makes an empty data file; null where one turns up that a dead process left: then that is to be taken first. */
-async function claimNew(store: Store, key: string): Promise<Claim | null> {
+async function claimNew(store: Store, wanted: Wanted): Promise<Claim | null> {
+  const { key } = wanted;
   const path = ownPath(store, key);
   const file = keepSyncFailures(await createOwn(store, path));
   store.tagged.add(key);
-  const { isAlone, hasJournal } = await seeAlone(store, { key, path, file });
+  const { isAlone, hasJournal } = await seeAlone(store, { ...wanted, path, file });
   return isAlone ? { path, file, fresh: true, hasJournal } : null;
 }
 
@@ -53,10 +63,11 @@ function ownPath({ layout }: Store, key: string): string {
   return join(layout.partialsFolder, partialFileName({ key, tag: ownTag() }));
 }
 
-async function claimLeft(store: Store, key: string): Promise<Claim> {
+async function claimLeft(store: Store, wanted: Wanted): Promise<Claim> {
+  const { key } = wanted;
   const folder = store.layout.partialsFolder;
   const own = ownPath(store, key);
-  const { names, hasJournal } = await findLeft(store, key);
+  const { names, hasJournal } = await findLeft(store, wanted);
   for (const [index, name] of names.entries()) {
     if (!(await store.files.rename(join(folder, name), own))) continue;
     store.tagged.add(key);
@@ -73,7 +84,7 @@ async function claimLeft(store: Store, key: string): Promise<Claim> {
     store.tagged.delete(key);
   }
   // What was left and could not be taken, another process has: it is seen again, or has ended by now.
-  return (await claimNew(store, key)) ?? claimLeft(store, key);
+  return (await claimNew(store, wanted)) ?? claimLeft(store, wanted);
 }
 
 /** Makes the folder only where it is missing: most files find it there. */
@@ -105,7 +116,7 @@ async function closeFor(file: OpenFile, error: unknown): Promise<never> {
  */
 async function seeAlone(
   store: Store,
-  { key, path, file }: { key: string; path: string; file: OpenFile },
+  { key, ended, path, file }: Wanted & { path: string; file: OpenFile },
 ): Promise<{ isAlone: boolean; hasJournal: boolean }> {
   const yieldTo = async (): Promise<void> => {
     await file.close();
@@ -113,7 +124,7 @@ async function seeAlone(
     store.tagged.delete(key);
   };
   try {
-    const { names, hasJournal } = await findLeft(store, key, basename(path));
+    const { names, hasJournal } = await findLeft(store, { key, ended, own: basename(path) });
     if (names.length > 0) await yieldTo();
     return { isAlone: names.length === 0, hasJournal };
   } catch (error) {
@@ -130,8 +141,7 @@ async function isOnlyName(file: OpenFile): Promise<boolean> {
 /** Data files of a key that nobody owns, and whether it has a journal. @throws E_LOCKED while somebody else does */
 async function findLeft(
   store: Store,
-  key: string,
-  own: string | null = null,
+  { key, ended, own = null }: Wanted & { own?: string | null },
 ): Promise<{ names: string[]; hasJournal: boolean }> {
   const journalName = basename(journalPath(store.layout, key));
   const names: string[] = [];
@@ -142,8 +152,8 @@ async function findLeft(
     const parsed = parsePartialName(name);
     if (parsed?.key !== key) continue;
     await assertPlainFile(store, join(store.layout.partialsFolder, name));
-    if (parsed.tag !== null && (await isOwned(store, { name, key, tag: parsed.tag })))
-      throw lockedError(parsed.tag);
+    const { tag } = parsed;
+    if (tag !== null && tag !== ended && (await isOwned(store, { name, key, tag }))) throw lockedError(tag);
     names.push(name);
   }
   // What was put at rest in order comes first.

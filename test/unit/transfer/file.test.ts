@@ -5,6 +5,7 @@ import type { Located } from "../../../src/domain/plan.ts";
 import { type Range, addRange, missingRanges, totalSize } from "../../../src/domain/range.ts";
 import type { Answer } from "../../../src/platform/http-answer.ts";
 import type { Http } from "../../../src/platform/http.ts";
+import { Allowance } from "../../../src/transfer/allowance.ts";
 import { Gate } from "../../../src/transfer/gate.ts";
 import type { TransferOptions } from "../../../src/transfer/transfer-options.ts";
 import { transferFile } from "../../../src/transfer/transfer.ts";
@@ -125,6 +126,7 @@ function optionsWith(http: Http, signal: AbortSignal): TransferOptions {
     pool: poolOf(1),
     gate: new Gate(),
     retries: 0,
+    allowance: new Allowance(() => 1024 ** 3),
     signal,
     locate: async () => located,
     validatorOf: () => ({ etag: null, sizeBytes: null, sha256: null }),
