@@ -18,7 +18,7 @@ import { openapiRoutes } from "./openapi-routes.ts";
 import { pageRoutes } from "./page-routes.ts";
 import { Problem, problemResponse } from "./problem.ts";
 import { roomRoutes } from "./room-routes.ts";
-import { createRouter } from "./router.ts";
+import { assertBodySize, createRouter } from "./router.ts";
 
 /** Streams of events at once, by who opens one more: strangers cannot keep out who has the token, nor anybody this user's own programs. */
 const MOST_STREAMS = { stranger: 192, known: 240, own: 256 } as const;
@@ -97,6 +97,8 @@ export function createDoors(options: DoorsOptions): Doors {
   const keep = createGatekeeper({ ...options, openPaths: new Set(page.map(({ path }) => path)) });
   const web: Handle = async (request, connection) => {
     try {
+      // Also whoever is refused has to stop sending.
+      assertBodySize(request);
       const asker = keep(request) ? "known" : "stranger";
       return withHeaders(await answer(request, { connection, asker }));
     } catch (thrown) {
