@@ -5,11 +5,12 @@ import type { Steering } from "../app/steering.ts";
 import type { LuciEvent, LuciEventBody } from "../domain/events.ts";
 import type { Job } from "../domain/job.ts";
 import { NO_PROGRESS, reduceProgress } from "../domain/progress.ts";
-import type { Jobs } from "./jobs.ts";
+import type { Jobs, JobSettings, SingleJobs } from "./jobs.ts";
 import { createRunJobs } from "./run-jobs.ts";
 
 export interface DaemonJobsOptions {
-  readonly queue: Jobs;
+  readonly queue: SingleJobs;
+  readonly settings: JobSettings;
   readonly steering: Steering;
   readonly pid: number;
   nowMs(): number;
@@ -29,11 +30,12 @@ export interface DaemonJobs {
 }
 
 /** The jobs of a daemon. */
-export function createDaemonJobs({ queue, steering, pid, nowMs, publish }: DaemonJobsOptions): DaemonJobs {
-  const sides = new Set<Jobs>();
+export function createDaemonJobs(options: DaemonJobsOptions): DaemonJobs {
+  const { queue, settings, steering, pid, nowMs, publish } = options;
+  const sides = new Set<SingleJobs>();
   const listAll = (): Job[] => [queue, ...sides].flatMap((jobs) => jobs.list());
   /** Whose job it is; the queue says that it is nobody's. */
-  const of = (id: string): Jobs =>
+  const of = (id: string): SingleJobs =>
     [...sides].find((side) => side.list().some((job) => job.id === id)) ?? queue;
   return {
     jobs: {
@@ -43,8 +45,8 @@ export function createDaemonJobs({ queue, steering, pid, nowMs, publish }: Daemo
       resume: (id) => of(id).resume(id),
       cancel: (id, partials) => of(id).cancel(id, partials),
       change: (id, change) => of(id).change(id, change),
-      settings: () => queue.settings(),
-      changeSettings: (change) => queue.changeSettings(change),
+      settings: settings.settings,
+      changeSettings: settings.changeSettings,
     },
     begin: () => {
       let progress = NO_PROGRESS;

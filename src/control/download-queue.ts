@@ -24,8 +24,8 @@ import { cancelError, cancelledEnd, endedJob, newRow } from "./download-job.ts";
 import { nextRetry } from "./download-retry.ts";
 import type { DownloadChange, DownloadRows } from "./download-rows.ts";
 import { type DownloadEnd, DownloadRun, type FailedEnd, type RunScene } from "./download-run.ts";
-import type { JobChange, Jobs, RunSettings, RunSettingsChange } from "./jobs.ts";
-import { changeRunSettings, endedProblem, runSettings, unknownProblem } from "./run-jobs.ts";
+import type { JobChange, SingleJobs } from "./jobs.ts";
+import { endedProblem, unknownProblem } from "./run-jobs.ts";
 
 export interface DownloadQueueOptions {
   readonly rows: DownloadRows;
@@ -39,7 +39,7 @@ export interface DownloadQueueOptions {
   publish(body: LuciEventBody): LuciEvent;
 }
 
-export class DownloadQueue implements Jobs {
+export class DownloadQueue implements SingleJobs {
   readonly #options: DownloadQueueOptions;
   /** By id, in the order they were added. */
   #entries: Map<string, Entry>;
@@ -140,14 +140,6 @@ export class DownloadQueue implements Jobs {
       else if (cancel === "resume" && run) run.abandon(cancelError(row));
       else if (cancel === "resume") this.#end(entry, cancelledEnd(row));
     });
-  }
-
-  settings(): RunSettings {
-    return runSettings(this.#options.steering);
-  }
-
-  changeSettings(change: RunSettingsChange): RunSettings {
-    return changeRunSettings(this.#options.steering, change);
   }
 
   #entry(id: string): Entry {

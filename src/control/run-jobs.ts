@@ -54,6 +54,7 @@ export function runSettings(steering: Steering): RunSettings {
 /** Changes what holds for everything together, at once. @throws LuciError E_CONFIG where there is no timetable */
 export function changeRunSettings(steering: Steering, { limitBytesPerSec }: RunSettingsChange): RunSettings {
   if (limitBytesPerSec === "timetable") steering.followTimetable();
+  else if (limitBytesPerSec === "default") steering.resetLimit();
   else steering.setLimit(limitBytesPerSec);
   return runSettings(steering);
 }

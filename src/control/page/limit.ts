@@ -76,7 +76,8 @@ export class LimitButton {
       limitBytesPerSec: limitRate,
       hasTimetable: limitBy !== undefined,
       set: async (limit) => {
-        const body = { limitRate: limit };
+        // There null means the default, which may be a limit.
+        const body = { limitRate: limit ?? "off" };
         this.#show(await this.#shell.ask<Settings>("PATCH", "/v1/settings", { body }));
       },
     });
