@@ -50,7 +50,9 @@ async function run(input: Input, front: Front): Promise<Outcome> {
   if (words.length > 0) {
     const body = { limitRate };
     const named = { ...input, words };
-    const jobs = await steerJobs(named, front, (job) => ({ method: "PATCH", path: pathOf(job), body }));
+    const jobs = await steerJobs(named, front, {
+      askOf: (job) => ({ method: "PATCH", path: pathOf(job), body }),
+    });
     return succeeded({ command: "limit", jobs, runs: [] });
   }
   const { peers, silent } = await runningPeers(await front.context());

@@ -19,6 +19,7 @@ import { createDaemonJobs } from "./daemon-jobs.ts";
 import { downloadRows } from "./download-rows.ts";
 import { DownloadQueue } from "./download-queue.ts";
 import { EventLog } from "./event-log.ts";
+import { RoomLedger } from "./room-ledger.ts";
 import { ownSocketPath, runFolder } from "./run-folder.ts";
 import { settingRows } from "./setting-rows.ts";
 import { DATABASE_NAME, SCHEMA_STEPS } from "./schema.ts";
@@ -95,7 +96,9 @@ async function serve(base: Context, options: Opened): Promise<DaemonEnd> {
   const publish = numbered(log, options.onNotice);
   const emit: Emit = (body) => void publish(body);
   const contexts = contextsOf(base, { emit, preempt: options.preempt });
+  const ledger = new RoomLedger();
   const queue = new DownloadQueue({
+    ledger,
     rows: downloadRows(options.database),
     steering: contexts.steering,
     partials: base.settings.partials,
@@ -113,6 +116,7 @@ async function serve(base: Context, options: Opened): Promise<DaemonEnd> {
     all: createDaemonJobs({
       queue,
       settings,
+      ledger,
       steering: contexts.steering,
       pid: process.pid,
       nowMs: Date.now,

@@ -10,7 +10,6 @@ import type { PartialsPolicy } from "../domain/settings.ts";
 import { type Added, type DownloadAsk, sortAsks } from "./download-asks.ts";
 import {
   type Entry,
-  comingBytes,
   dueEntries,
   endAsAsked,
   hurry,
@@ -25,6 +24,7 @@ import { nextRetry } from "./download-retry.ts";
 import type { DownloadChange, DownloadRows } from "./download-rows.ts";
 import { type DownloadEnd, DownloadRun, type FailedEnd, type RunScene } from "./download-run.ts";
 import type { JobChange, SingleJobs } from "./jobs.ts";
+import type { RoomLedger } from "./room-ledger.ts";
 import { endedProblem, unknownProblem } from "./run-jobs.ts";
 
 export interface DownloadQueueOptions {
@@ -33,6 +33,8 @@ export interface DownloadQueueOptions {
   /** What a cancel does with unfinished files where nobody said it. */
   readonly partials: PartialsPolicy;
   readonly pid: number;
+  /** Where room on the disk is shared with others of this process. */
+  readonly ledger: RoomLedger;
   nowMs(): number;
   contextFor(run: RunScene): Context;
   /** Numbers an event and tells everybody. */
@@ -50,6 +52,7 @@ export class DownloadQueue implements SingleJobs {
     this.#options = options;
     const rows = options.rows.readAll();
     this.#entries = new Map(rows.map((row) => [row.id, newEntry(row)]));
+    options.ledger.onFreed(() => this.#hurryForRoom());
   }
 
   /** Begins what is due, now and whenever something changes. */
@@ -126,9 +129,13 @@ export class DownloadQueue implements SingleJobs {
     return this.#steer(id, (entry) => this.#apply(entry, change));
   }
 
+  /** Of one that has failed it is the news that goes. */
   cancel(id: string, partials: PartialsPolicy | null): Job {
+    const { row } = this.#entry(id);
+    if (row.endedAt !== null && row.job.state === "failed" && partials !== "delete")
+      return this.#dismiss(this.#entry(id));
     return this.#steer(id, (entry) => {
-      const { row, run } = entry;
+      const { run } = entry;
       // Whoever has tried to delete in vain may still let them lie.
       if (row.cancel !== null && (partials !== "resume" || row.cancel === "resume")) return;
       const cancel = partials ?? row.partials ?? this.#options.partials;
@@ -150,6 +157,12 @@ export class DownloadQueue implements SingleJobs {
 
   #open(): Entry[] {
     return [...this.#entries.values()].filter(({ row }) => row.endedAt === null);
+  }
+
+  #dismiss(entry: Entry): Job {
+    this.#change(entry, { job: endedJob(this.#job(entry), cancelledEnd(entry.row)) });
+    this.#tell(entry.row.id);
+    return this.#job(entry);
   }
 
   #job(entry: Entry): Job {
@@ -188,14 +201,15 @@ export class DownloadQueue implements SingleJobs {
   }
 
   async #carry(entry: Entry): Promise<void> {
-    const { contextFor, publish } = this.#options;
+    const { contextFor, publish, ledger } = this.#options;
     const onCarried = (): void => {
       this.#note(entry, { job: this.#job(entry) });
       steerAsRemembered(entry, this.#options.steering);
     };
-    const run = { row: entry.row, stop: this.#stop.signal, contextFor, publish, onCarried };
+    const onReady = (): void => this.#startDue();
+    const scene = { stop: this.#stop.signal, contextFor, publish, ledger };
     const beforeBytes = entry.row.job.doneBytes;
-    entry.run = new DownloadRun({ ...run, othersBytes: () => comingBytes(this.#open(), entry) });
+    entry.run = new DownloadRun({ ...scene, row: entry.row, onCarried, onReady });
     const end = await entry.run.ended;
     if (end.state === "stopped") this.#note(entry, { job: this.#job(entry) });
     else if (end.state === "failed" && isAgain(entry.row, end)) this.#retry(entry, { end, beforeBytes });
@@ -228,8 +242,12 @@ export class DownloadQueue implements SingleJobs {
     const endedAt = new Date(this.#options.nowMs()).toISOString();
     this.#note(entry, { endedAt, job: endedJob(this.#job(entry), asked) });
     this.#tell(entry.row.id);
-    // Its room is free for those that waited for it.
-    for (const other of this.#open()) if (other.retry?.error.code === "E_NO_SPACE") hurry(other);
+  }
+
+  /** What one leaves is free for those that waited for it. */
+  #hurryForRoom(): void {
+    for (const entry of this.#open()) if (entry.retry?.error.code === "E_NO_SPACE") hurry(entry);
+    this.#startDue();
   }
 
   /** What has happened is so, remembered or not: what is not is written with the next change, or begins again one day. */

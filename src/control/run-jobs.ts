@@ -72,10 +72,7 @@ export function unknownProblem(id: string): Problem {
 /** A job that cannot be steered any more. */
 export function endedProblem({ model, state }: Job): Problem {
   const detail = `${model} is ${state}: there is nothing to steer any more`;
-  return new Problem({
-    status: 409,
-    code: "E_NOT_FOUND",
-    detail,
-    hint: "GET /v1/downloads tells what still runs",
-  });
+  const hint =
+    state === "failed" ? "`luci cleanup` deletes what it left" : "GET /v1/downloads tells what still runs";
+  return new Problem({ status: 409, code: "E_NOT_FOUND", detail, hint });
 }

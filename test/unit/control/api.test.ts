@@ -24,6 +24,7 @@ const JOB: Job = {
   connections: 2,
   pid: 7,
   startedAt: "2026-01-01T00:00:00.000Z",
+  endedAt: null,
   error: null,
   path: null,
 };
