@@ -41,7 +41,7 @@ test("that last do not hold up other downloads; how each ended is said; the end 
   try {
     await serve.ask("POST", "/v1/downloads/batch", { body: { refs } });
     // As many hooks as may run beside the downloads, and one in each place.
-    await until("downloads go on beside the hooks", async () => (await count(serve, "done")) === 2 * PLACES);
+    await until("downloads go on beside the hooks", async () => (await count(serve, "done")) >= 2 * PLACES);
     expect(failures()).toBe(0);
     // Where a hook was ended, it has not been told: the next life tells again.
     serve.child.kill("SIGTERM");

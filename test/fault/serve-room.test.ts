@@ -1,7 +1,7 @@
 // A small disk under a daemon and under an install: what is still to be written is shared out before it is there, and
 // who waits for room says so.
 
-import { expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { open, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { ggufFile } from "../support/model-repos.ts";
@@ -19,53 +19,83 @@ const able = await canHave({
   },
 });
 
-test.skipIf(!able)(
-  "a download waits for the room that a repair has taken, and begins when that is given up",
-  async () => {
-    const [small, large] = [
-      await ggufFile("small.gguf", 20 * MIB, 1),
-      await ggufFile("large.gguf", 38 * MIB, 2),
-    ];
-    await using stage = await openStage({
-      repos: [
-        { name: "org/small", files: [small] },
-        { name: "org/large", files: [large] },
-      ],
-    });
-    await using disk = await mountTmpfs(60 * MIB);
-    const env = { LUCI_MODELS: disk.path };
-    const ref = "hf:org/small:small.gguf";
-    expect((await stage.luci(["install", ref], { env })).exitCode).toBe(0);
-    await rm(join(disk.path, "small.gguf"));
-    stage.hub.behave({ rateBytesPerSec: MIB });
-    const serve = await startServe(stage, { env });
-    try {
-      const { data } = await serve.ask("GET", "/v1/models");
-      const path = `/v1/models/${encodeURIComponent(data.models[0].name)}/verify`;
-      const mended = serve.ask("POST", path, { body: { repair: true } });
-      await until("the repair is under way", async () =>
-        (await serve.jobs()).some(({ state, doneBytes }) => state === "running" && doneBytes > 0),
-      );
-      const { id } = (await serve.ask("POST", "/v1/downloads", { body: { ref: "hf:org/large:large.gguf" } }))
-        .data;
-      await until("the download waits", async () => (await serve.job(id)).state === "waiting");
-      expect((await serve.job(id)).error).toMatchObject({
-        code: "E_NO_SPACE",
-        message: expect.stringContaining("for other downloads under way"),
-      });
-      expect((await stage.luci(["ps"])).stdout).toContain("no room");
-      stage.hub.behave({ rateBytesPerSec: null });
-      const repair = (await serve.jobs()).find(({ ref: mine }) => mine === ref);
-      await serve.ask("DELETE", `/v1/downloads/${repair?.id}?partials=delete`);
-      expect((await mended).data).toMatchObject({ failed: [{ error: { code: "E_CANCELLED" } }] });
-      await until("the download is done", async () => (await serve.job(id)).state === "done");
-      expect(await finalsBelow(disk.path)).toEqual(["large.gguf"]);
-    } finally {
+const SMALL = "hf:org/small:small.gguf";
+const LARGE = "hf:org/large:large.gguf";
+
+/** A daemon on a disk for either of two models, of which the small one was installed and is gone. */
+async function openRoom() {
+  const files = [
+    await ggufFile("small.gguf", 20 * MIB, 1),
+    await ggufFile("large.gguf", 38 * MIB, 2),
+  ] as const;
+  const stage = await openStage({
+    repos: [
+      { name: "org/small", files: [files[0]] },
+      { name: "org/large", files: [files[1]] },
+    ],
+  });
+  const disk = await mountTmpfs(60 * MIB);
+  const env = { LUCI_MODELS: disk.path };
+  expect((await stage.luci(["install", SMALL], { env })).exitCode).toBe(0);
+  await rm(join(disk.path, "small.gguf"));
+  stage.hub.behave({ rateBytesPerSec: MIB });
+  const serve = await startServe(stage, { env });
+  const { data } = await serve.ask("GET", "/v1/models");
+  const repair = `/v1/models/${encodeURIComponent(data.models[0].name)}/verify`;
+  const isUnderWay = async (ref: string): Promise<boolean> =>
+    (await serve.jobs()).some((job) => job.ref === ref && job.state === "running" && job.doneBytes > 0);
+  return {
+    stage,
+    disk,
+    serve,
+    isUnderWay,
+    repair: () => serve.ask("POST", repair, { body: { repair: true } }),
+    download: async () =>
+      String((await serve.ask("POST", "/v1/downloads", { body: { ref: LARGE } })).data.id),
+    [Symbol.asyncDispose]: async () => {
       serve.child.kill("SIGTERM");
       await serve.child.ended;
-    }
-  },
-);
+      await disk[Symbol.asyncDispose]();
+      await stage[Symbol.asyncDispose]();
+    },
+  };
+}
+
+describe.skipIf(!able)("the room on a disk", () => {
+  test("that a repair has taken is waited for, and comes when the repair is given up", async () => {
+    await using room = await openRoom();
+    const { serve, stage } = room;
+    const mended = room.repair();
+    await until("the repair is under way", () => room.isUnderWay(SMALL));
+    const id = await room.download();
+    await until("the download waits", async () => (await serve.job(id)).state === "waiting");
+    expect((await serve.job(id)).error).toMatchObject({
+      code: "E_NO_SPACE",
+      message: expect.stringContaining("for other downloads under way"),
+    });
+    expect((await stage.luci(["ps"])).stdout).toContain("no room");
+    stage.hub.behave({ rateBytesPerSec: null });
+    const repair = (await serve.jobs()).find(({ ref }) => ref === SMALL);
+    await serve.ask("DELETE", `/v1/downloads/${repair?.id}?partials=delete`);
+    expect((await mended).data).toMatchObject({ failed: [{ error: { code: "E_CANCELLED" } }] });
+    await until("the download is done", async () => (await serve.job(id)).state === "done");
+    expect(await finalsBelow(room.disk.path)).toEqual(["large.gguf"]);
+  });
+
+  test("that a download has taken is not planned for by a repair", async () => {
+    await using room = await openRoom();
+    const id = await room.download();
+    await until("the download is under way", () => room.isUnderWay(LARGE));
+    const { status, data } = await room.repair();
+    expect([status, data.code, data.detail]).toEqual([
+      507,
+      "E_NO_SPACE",
+      expect.stringContaining("for other downloads under way"),
+    ]);
+    room.stage.hub.behave({ rateBytesPerSec: null });
+    await until("the download is done", async () => (await room.serve.job(id)).state === "done");
+  });
+});
 
 test.skipIf(!able)(
   "an install that others leave no room says so in `luci ps`, until there is some",
