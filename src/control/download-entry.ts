@@ -34,6 +34,11 @@ export function jobOf({ row, run, retry }: Entry, { nowMs, pid }: { nowMs: numbe
   return { ...job, startedAt: row.createdAt };
 }
 
+/** Whether it has failed for good. */
+export function hasFailed({ row }: Entry): boolean {
+  return row.endedAt !== null && row.job.state === "failed";
+}
+
 /** Writes a change, with what could not be written before. @throws LuciError the disk's; nothing has changed then */
 export function writeChange(entry: Entry, rows: DownloadRows, change: DownloadChange = {}): void {
   const all = { ...entry.unwritten, ...change };
@@ -42,10 +47,25 @@ export function writeChange(entry: Entry, rows: DownloadRows, change: DownloadCh
   entry.row = { ...entry.row, ...change };
 }
 
+/** Nobody carries it until its next attempt is due. */
+export function rest(entry: Entry, retry: Retry, { onDue }: { onDue(): void }): void {
+  entry.run = null;
+  entry.retry = retry;
+  entry.timer = setTimeout(() => {
+    entry.timer = null;
+    onDue();
+  }, retry.waitMs);
+}
+
 /** What waits for its next attempt is due now. */
 export function hurry(entry: Entry): void {
   if (entry.timer) clearTimeout(entry.timer);
   entry.timer = null;
+}
+
+/** What others leave is free for those that waited for it. */
+export function hurryForRoom(open: readonly Entry[]): void {
+  for (const entry of open) if (entry.retry?.error.code === "E_NO_SPACE") hurry(entry);
 }
 
 /** Hooks of ready models that run beside the downloads; what is more than these takes places like one. */
@@ -57,7 +77,7 @@ const MOST_HOOKS = 16;
  */
 export function dueEntries(open: readonly Entry[], places: number): Entry[] {
   const due = open.filter(isDue).toSorted((one, other) => other.row.priority - one.row.priority);
-  const unready = due.filter(({ run }) => run?.ready == null);
+  const unready = due.filter(({ run }) => (run?.ready ?? null) === null);
   const free = places - Math.max(0, due.length - unready.length - MOST_HOOKS);
   return [...unready.filter(({ row }) => row.cancel !== null), ...unready.slice(0, Math.max(0, free))];
 }

@@ -13,14 +13,17 @@ import {
   dueEntries,
   endAsAsked,
   hurry,
+  hurryForRoom,
   isAgain,
   jobOf,
+  hasFailed,
   newEntry,
+  rest,
   steerAsRemembered,
   writeChange,
 } from "./download-entry.ts";
 import { cancelError, cancelledEnd, endedJob, newRow } from "./download-job.ts";
-import { nextRetry } from "./download-retry.ts";
+import { nextRetry, retryMessage } from "./download-retry.ts";
 import type { DownloadChange, DownloadRows } from "./download-rows.ts";
 import { type DownloadEnd, DownloadRun, type FailedEnd, type RunScene } from "./download-run.ts";
 import type { JobChange, SingleJobs } from "./jobs.ts";
@@ -52,7 +55,10 @@ export class DownloadQueue implements SingleJobs {
     this.#options = options;
     const rows = options.rows.readAll();
     this.#entries = new Map(rows.map((row) => [row.id, newEntry(row)]));
-    options.ledger.onFreed(() => this.#hurryForRoom());
+    options.ledger.onFreed(() => {
+      hurryForRoom(this.#open());
+      this.#startDue();
+    });
   }
 
   /** Begins what is due, now and whenever something changes. */
@@ -131,11 +137,9 @@ export class DownloadQueue implements SingleJobs {
 
   /** Of one that has failed it is the news that goes. */
   cancel(id: string, partials: PartialsPolicy | null): Job {
-    const { row } = this.#entry(id);
-    if (row.endedAt !== null && row.job.state === "failed" && partials !== "delete")
-      return this.#dismiss(this.#entry(id));
+    if (partials !== "delete" && hasFailed(this.#entry(id))) return this.#dismiss(this.#entry(id));
     return this.#steer(id, (entry) => {
-      const { run } = entry;
+      const { row, run } = entry;
       // Whoever has tried to delete in vain may still let them lie.
       if (row.cancel !== null && (partials !== "resume" || row.cancel === "resume")) return;
       const cancel = partials ?? row.partials ?? this.#options.partials;
@@ -179,12 +183,11 @@ export class DownloadQueue implements SingleJobs {
   }
 
   #apply(entry: Entry, { priority, limitBytesPerSec }: JobChange): void {
-    const change = {
+    if (priority === undefined && limitBytesPerSec === undefined) return;
+    this.#change(entry, {
       ...(priority === undefined ? {} : { priority }),
       ...(limitBytesPerSec === undefined ? {} : { limitBytesPerSec }),
-    };
-    if (Object.keys(change).length === 0) return;
-    this.#change(entry, change);
+    });
     steerAsRemembered(entry, this.#options.steering);
     this.#tell(entry.row.id);
   }
@@ -206,10 +209,10 @@ export class DownloadQueue implements SingleJobs {
       this.#note(entry, { job: this.#job(entry) });
       steerAsRemembered(entry, this.#options.steering);
     };
-    const onReady = (): void => this.#startDue();
-    const scene = { stop: this.#stop.signal, contextFor, publish, ledger };
+    const on = { onCarried, onReady: () => this.#startDue() };
     const beforeBytes = entry.row.job.doneBytes;
-    entry.run = new DownloadRun({ ...scene, row: entry.row, onCarried, onReady });
+    const scene = { row: entry.row, stop: this.#stop.signal, contextFor, publish, ledger };
+    entry.run = new DownloadRun({ ...scene, ...on });
     const end = await entry.run.ended;
     if (end.state === "stopped") this.#note(entry, { job: this.#job(entry) });
     else if (end.state === "failed" && isAgain(entry.row, end)) this.#retry(entry, { end, beforeBytes });
@@ -225,15 +228,9 @@ export class DownloadQueue implements SingleJobs {
     const { error } = endAsAsked(entry.row, end);
     const hasMoved = job.doneBytes > beforeBytes;
     const retry = nextRetry(entry.retry, { ...end, error, hasMoved, nowMs: nowMs() });
-    entry.run = null;
-    entry.retry = retry;
-    entry.timer = setTimeout(() => {
-      entry.timer = null;
-      this.#startDue();
-    }, retry.waitMs);
+    rest(entry, retry, { onDue: () => this.#startDue() });
     this.#note(entry, { job });
-    const message = `${error.message} (${error.code}): trying again in ${Math.ceil(retry.waitMs / 1_000)} s`;
-    publish({ type: "notice", level: "warn", model: job.model, message });
+    publish({ type: "notice", level: "warn", model: job.model, message: retryMessage(retry) });
     this.#tell(entry.row.id);
   }
 
@@ -242,12 +239,6 @@ export class DownloadQueue implements SingleJobs {
     const endedAt = new Date(this.#options.nowMs()).toISOString();
     this.#note(entry, { endedAt, job: endedJob(this.#job(entry), asked) });
     this.#tell(entry.row.id);
-  }
-
-  /** What one leaves is free for those that waited for it. */
-  #hurryForRoom(): void {
-    for (const entry of this.#open()) if (entry.retry?.error.code === "E_NO_SPACE") hurry(entry);
-    this.#startDue();
   }
 
   /** What has happened is so, remembered or not: what is not is written with the next change, or begins again one day. */
