@@ -113,13 +113,13 @@ describe("serve", () => {
     );
 
   test("remembers one that cannot be, shows it in ps until it is dismissed, and tries again what passes", async () => {
-    let isAway = true;
+    let away: "hub" | "cdn" | null = "hub";
     let asked = 0;
     stage.hub.behave({
-      intercept: ({ path }) => {
-        if (!path.includes("org/alpha")) return undefined;
+      intercept: ({ path, origin }) => {
+        if (origin !== away || (origin === "hub" && !path.includes("org/alpha"))) return undefined;
         asked += 1;
-        return isAway ? new Response(null, { status: 503 }) : undefined;
+        return new Response(null, { status: 503 });
       },
     });
     serve = await startServe(stage, { env, args: ["--retries", "0"] });
@@ -141,7 +141,14 @@ describe("serve", () => {
       expect((await stage.luci(["cancel", "hf:org/none"], { env })).exitCode).toBe(0);
       expect((await stage.luci(["ps"], { env })).stdout).not.toContain("hf:org/none");
       expect((await serve.job(failed)).state).toBe("cancelled");
-      isAway = false;
+      away = "cdn";
+      asked = 0;
+      await serve.ask("POST", `/v1/downloads/${passing}/resume`);
+      const waits = async (): Promise<boolean> => (await serve.job(passing)).state === "waiting";
+      await until("its file waits for another try", async () => asked > 0 && (await waits()));
+      expect(await rows()).toEqual(["hf:org/none failed E_NOT_FOUND"]);
+      away = null;
+      await serve.ask("POST", `/v1/downloads/${passing}/resume`);
       await until("the other is done", async () => (await serve.job(passing)).state === "done");
       expect(await rows()).toEqual(["hf:org/alpha ready null", "hf:org/none failed E_NOT_FOUND"]);
     } finally {
