@@ -1,6 +1,7 @@
 // How far everything is: one pure reducer over events, shared by every face.
 // It has no clock: time is what the events carry. Counters only rise, except where a file is restarted.
 
+import type { ErrorReport } from "./errors.ts";
 import type { LuciEvent } from "./events.ts";
 import {
   ageFile,
@@ -39,7 +40,7 @@ export interface ProgressState {
   readonly movedBytes: number;
   readonly window: SpeedWindow;
   /** Why nothing is fetched just now; null while it may be. */
-  readonly pausedFor: "disk" | null;
+  readonly pausedFor: ErrorReport | null;
 }
 
 /** Before the first event. */
@@ -116,7 +117,7 @@ function reduceOne(state: ProgressState, event: LuciEvent): ProgressState {
 }
 
 function pausedBy(state: ProgressState, event: LuciEvent): ProgressState["pausedFor"] {
-  if (event.type === "run.paused") return event.reason;
+  if (event.type === "run.paused") return event.error;
   return event.type === "run.resumed" ? null : state.pausedFor;
 }
 
