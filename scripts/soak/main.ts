@@ -5,6 +5,7 @@ import { killStory } from "../../test/support/kill-loop.ts";
 import { killRepos, killScenes } from "../../test/support/kill-scenes.ts";
 import { emptyTally } from "../../test/support/kill-tally.ts";
 import { cutPower } from "../../test/support/power-loop.ts";
+import { watchPauses } from "../../test/support/pause-watch.ts";
 import { prngOf } from "../../test/support/prng.ts";
 import { race } from "../../test/support/race-loop.ts";
 import { luciBinary } from "../../test/support/run-luci.ts";
@@ -62,9 +63,10 @@ async function soak(options: Options): Promise<Outcome> {
   }
   const onCut = (): void => tell();
   const powered = cuts > 0 && !isOver() ? await cutPower({ random, cuts, onCut }) : null;
+  const paused = options.pauseSeconds > 0 && !isOver() ? await watchPauses(options.pauseSeconds) : null;
   tell("\n");
   const seconds = (performance.now() - startMs) / 1000;
-  return { killed, raced, powered, rounds, seconds, repeat: repeatLine(options) };
+  return { killed, raced, powered, paused, rounds, seconds, repeat: repeatLine(options) };
 }
 
 /** One line that is written over on a terminal, and now and then a line elsewhere. */
@@ -79,6 +81,6 @@ function progress(text: () => string): (end?: string) => void {
   };
 }
 
-function repeatLine({ kills, races, cuts, seed }: Options): string {
-  return `npm run soak -- --kills ${kills} --race ${races} --power ${cuts} --seed ${seed}`;
+function repeatLine({ kills, races, cuts, pauseSeconds, seed }: Options): string {
+  return `npm run soak -- --kills ${kills} --race ${races} --power ${cuts} --pause ${pauseSeconds} --seed ${seed}`;
 }

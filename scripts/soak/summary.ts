@@ -1,6 +1,7 @@
 // What a soak comes to, in words.
 
 import { type KillTally, brokenPromises } from "../../test/support/kill-tally.ts";
+import type { PauseTally } from "../../test/support/pause-watch.ts";
 import type { PowerTally } from "../../test/support/power-loop.ts";
 
 const MIB = 1024 * 1024;
@@ -9,26 +10,39 @@ export interface Outcome {
   readonly killed: KillTally;
   readonly raced: KillTally;
   readonly powered: PowerTally | null;
+  readonly paused: PauseTally | null;
   readonly rounds: number;
   readonly seconds: number;
   readonly repeat: string;
 }
 
 /** Every promise that broke, as sentences. */
-export function brokenOf({ killed, raced, powered }: Outcome): string[] {
+export function brokenOf({ killed, raced, powered, paused }: Outcome): string[] {
   const cut = powered ? [...powered.wrong, ...powered.broken, ...powered.stuck] : [];
-  return [...brokenPromises(killed), ...brokenPromises(raced), ...cut.map((text) => `power cut: ${text}`)];
+  return [
+    ...brokenPromises(killed),
+    ...brokenPromises(raced),
+    ...cut.map((text) => `power cut: ${text}`),
+    ...(paused?.requests ?? []).map((request) => `asked for while paused: ${request}`),
+    ...(paused && paused.bytes > 0 ? [`${paused.bytes} bytes while paused`] : []),
+    ...(paused?.stuck ?? []),
+  ];
 }
 
 /** The lines that end a soak. */
 export function renderSummary(outcome: Outcome): string {
-  const { killed, raced, powered, rounds, seconds, repeat } = outcome;
+  const { killed, raced, powered, paused, rounds, seconds, repeat } = outcome;
   const broken = brokenOf(outcome);
   const kinds = [...killed.kinds].map(([name, kills]) => `  ${String(kills).padStart(6)}  ${name}`);
   const lines = [
     `kills                    ${killed.kills} of single runs, ${raced.kills} in ${rounds} races of eight processes`,
     ...kinds,
     ...(powered ? [`power cuts               ${powered.cuts}`] : []),
+    ...(paused
+      ? [
+          `paused                   ${paused.seconds} s, ${paused.requests.length} requests, ${paused.bytes} bytes`,
+        ]
+      : []),
     `wrong files or records   ${killed.wrong.length + raced.wrong.length + (powered?.wrong.length ?? 0)}`,
     `acknowledged but lost    ${killed.lost.length + raced.lost.length + (powered?.broken.length ?? 0)}`,
     `not recovered            ${killed.stuck.length + raced.stuck.length + (powered?.stuck.length ?? 0)}`,

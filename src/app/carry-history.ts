@@ -43,14 +43,21 @@ export function countRun(plain: CarryRun): CountedRun {
       const { name } = model.need.plan;
       if (remembered.has(name) || !(model.started || model.receipt)) return;
       remembered.add(name);
+      const record = recordOf(run, model, tally);
+      if (record.fetchedBytes === 0 && isTriedAgain(plain, model.failure)) return;
       try {
-        await remember(context, recordOf(run, model, tally));
+        await remember(context, [record]);
       } catch (thrown) {
         if (!isTold) context.emit({ type: "notice", level: "warn", message: unwrittenNotice(thrown) });
         isTold = true;
       }
     },
   };
+}
+
+/** Whether a failure is no end: a queue tries again what passes, for as long as it takes. */
+function isTriedAgain({ job }: Pick<CarryRun, "job">, failure: LuciError | null): boolean {
+  return job !== undefined && failure?.retryable === true;
 }
 
 function recordOf({ context, isRepair }: CarryRun, model: EndedModel, tally: TransferTally): InstallRecord {
@@ -72,6 +79,7 @@ function recordOf({ context, isRepair }: CarryRun, model: EndedModel, tally: Tra
     model: plan.name,
     ref: plan.ref,
     how: isRepair ? "repaired" : "installed",
+    error: outcome === "failed" ? (model.failure?.code ?? null) : null,
     at: new Date(nowMs).toISOString(),
     source: [...sources.values()][0] ?? "",
     fetchedBytes,

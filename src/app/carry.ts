@@ -1,8 +1,7 @@
 // Stations four and five for one file: is it here already? If not, fetch it and seal it.
 
 import { LuciError, toLuciError } from "../domain/errors.ts";
-import { installedPath } from "../store/manifest.ts";
-import { assertReachable } from "../store/own-folders.ts";
+import { checkWay } from "../store/place.ts";
 import {
   CarryError,
   type CarryOptions,
@@ -73,7 +72,7 @@ function namedForPeople(
 async function carryOnce(run: CarryRun, need: FileNeed, options: CarryOptions): Promise<Carried> {
   try {
     const { store } = run.context;
-    await assertReachable(store, installedPath(store, need.placement));
+    await checkWay(store, need.placement.path);
     if (need.state === "present" && need.record)
       return reuseFile(run, need, { record: need.record, model: options.model });
     const proof =

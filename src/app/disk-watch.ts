@@ -1,7 +1,7 @@
 // Watches the room on the disk while files are carried: too little of it pauses every transfer until there is
 // room again, or until the user's patience ends. Knows no file and no model.
 
-import { LuciError } from "../domain/errors.ts";
+import { LuciError, reportError } from "../domain/errors.ts";
 import type { Emit } from "../domain/events.ts";
 import { formatBytes, formatDuration } from "../domain/size.ts";
 import type { Gate } from "../transfer/gate.ts";
@@ -155,7 +155,12 @@ export class DiskWatch {
       "paused",
       `Paused: ${why}. It goes on by itself when there is room, and ends after ${patience}`,
     );
-    emit({ type: "run.paused", reason: REASON });
+    const hint = "It goes on by itself when there is room: `luci cleanup` and `luci usage` show what can go";
+    emit({
+      type: "run.paused",
+      reason: REASON,
+      error: reportError(new LuciError("E_NO_SPACE", why, { hint })),
+    });
     gate.shut(REASON);
   }
 

@@ -8,7 +8,7 @@ import { formatBytes } from "../domain/size.ts";
 import { canHardLink, canReflink } from "../platform/disk-abilities.ts";
 import type { Files } from "../platform/files.ts";
 import { tryLock } from "../platform/lock.ts";
-import { isTagAlive, ownIdentity, ownerTag } from "../platform/machine.ts";
+import { isTagAlive, ownTag } from "../platform/machine.ts";
 import { examine, fine, problem, problemOf, warning } from "./checks.ts";
 import type { Context } from "./context.ts";
 import { reserveFor, roomFor } from "./need.ts";
@@ -27,7 +27,7 @@ export async function examineDisk(context: Context): Promise<DoctorCheck[]> {
   try {
     const { base, exists } = await findBase(files, modelsFolder);
     await removeStale(files, base);
-    probe = join(base, `.luci-doctor.${ownerTag(ownIdentity())}`);
+    probe = join(base, `.luci-doctor.${ownTag()}`);
     await files.makeFolder(probe);
     await writeAndRead(files, join(probe, "written"));
     const finding = exists

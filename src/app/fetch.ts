@@ -6,6 +6,7 @@ import { isSmall } from "../domain/plan.ts";
 import { type ManifestFile, installedPath } from "../store/manifest.ts";
 import type { StorePartial } from "../store/partial.ts";
 import { salvageFile } from "../store/salvage.ts";
+import { Allowance } from "../transfer/allowance.ts";
 import { transferFile } from "../transfer/transfer.ts";
 import { tellBegun, tellLost } from "./begin-again.ts";
 import {
@@ -37,10 +38,10 @@ export async function fetchFile(
     const badPieces = options.damage?.badPieces ?? [];
     if (need.record && badPieces.length > 0)
       await salvageFile(run.context.store, turn.key, { record: need.record, badPieces, label });
-    for (;;) {
+    // Whoever we waited for may have finished it.
+    for (let hasWaited = turn.mayHaveWaited; ; hasWaited = true) {
       options.signal.throwIfAborted();
-      // Whoever we waited for may have finished it.
-      const found = await lookAgain(run, need, options);
+      const found = hasWaited ? await lookAgain(run, need, options) : "absent";
       if (typeof found !== "string") return reuseFile(run, need, { record: found, model: options.model });
       const partial = await turn.open();
       if (!partial) continue;
@@ -108,7 +109,8 @@ async function fetchClaimed(run: CarryRun, need: FileNeed, options: FetchOptions
   const event = { model: options.model, file: file.path };
   const resumedBytes = partial.doneBytes;
   context.emit({ type: "file.started", ...event, sizeBytes: partial.sizeBytes, resumedBytes });
-  const state = { fetchedBytes: 0, sealing: false, sendsWhole: false };
+  const allowance = new Allowance(() => partial.sizeBytes);
+  const state = { fetchedBytes: 0, sealing: false, sendsWhole: false, allowance };
   try {
     const record = await transferAndSeal(run, { need, options, partial, state });
     const how = options.damage ? "repaired" : "fetched";
@@ -133,7 +135,12 @@ interface SealJob {
   readonly options: FetchOptions;
   readonly partial: StorePartial;
   /** What the end of the job is judged by. */
-  readonly state: { fetchedBytes: number; sealing: boolean; sendsWhole: boolean };
+  readonly state: {
+    fetchedBytes: number;
+    sealing: boolean;
+    sendsWhole: boolean;
+    readonly allowance: Allowance;
+  };
 }
 
 /** Transfer, then seal; bytes that do not match the published digest are fetched once more, from the start. */
@@ -147,6 +154,7 @@ async function transferAndSeal(run: CarryRun, job: SealJob): Promise<ManifestFil
       return await sealFile(run, need, options);
     } catch (error) {
       if (!(error instanceof LuciError) || error.code !== "E_DIGEST" || tries > 1) throw error;
+      if (!job.state.allowance.beginAgain()) throw error;
       await partial.restart("its bytes do not match the published digest");
     }
   }
@@ -165,6 +173,7 @@ async function transfer(run: CarryRun, { need, options, partial, state }: SealJo
       pool: context.steering.pool,
       gate: options.gate,
       retries: context.settings.retries,
+      allowance: state.allowance,
       signal: options.signal,
       locate: () => source.locate(file.origin, { signal: options.signal }),
       // A URL's last hop is the file itself; the hub's first hop knows more than its CDN.

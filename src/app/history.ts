@@ -12,9 +12,9 @@ import type {
 import type { HistoryQuery, HistoryStore } from "../store/history.ts";
 import type { Context } from "./context.ts";
 
-/** Remembers an install. @throws LuciError the disk's, E_CONFIG, E_LOCKED */
-export async function remember(context: Context, install: InstallRecord): Promise<void> {
-  await withStore(context, (history) => history.add(install));
+/** Remembers installs. @throws LuciError the disk's, E_CONFIG, E_LOCKED */
+export async function remember(context: Context, installs: readonly InstallRecord[]): Promise<void> {
+  await withStore(context, (history) => history.add(...installs));
 }
 
 /** What was installed, the latest first. */

@@ -2,18 +2,18 @@
 
 import { reportError, toLuciError } from "../domain/errors.ts";
 import type { Ref } from "../domain/ref.ts";
-import type { FailedModel, InstallResult, Receipt } from "../domain/results.ts";
-import type { Records } from "../store/manifest.ts";
+import type { InstallResult, Receipt } from "../domain/results.ts";
 import { openCarryRun } from "./carry-run.ts";
 import type { Context } from "./context.ts";
 import { emitInterrupted } from "./interrupt.ts";
 import { recordsOf } from "./models.ts";
 import { tellReady } from "./ready.ts";
 import { type ModelNeed, assertRoom, describePlan, missingBytes, totalBytes } from "./need.ts";
-import { planTargets } from "./plan.ts";
+import { type PlannedBatch, planTargets } from "./plan.ts";
 import type { JobStart } from "./steering.ts";
 import { type Sources, openSources } from "./sources.ts";
 import { expandRefs } from "./targets.ts";
+import { openUnbegunHistory } from "./unbegun-history.ts";
 import { carryModels } from "./carry-models.ts";
 
 export interface InstallOptions {
@@ -45,11 +45,13 @@ export async function install(context: Context, options: InstallOptions): Promis
   const startedMs = performance.now();
   const sources = openSources(context, options);
   const targets = await expandRefs(options.refs, { catalog: context.catalog, sources });
-  const records = await recordsOf(context);
   const totals = { totalModels: targets.length, doneModels: 0, told: false };
+  const history = openUnbegunHistory(context, { ...options, targets });
   try {
+    const records = await recordsOf(context);
     const planned = await planTargets(context, targets, { ...options, records });
     totals.doneModels = planned.already.length;
+    await history.planned(planned);
     const result = {
       command: "install",
       installed: planned.already,
@@ -70,24 +72,13 @@ export async function install(context: Context, options: InstallOptions): Promis
         elapsedMs: elapsed(),
         declined: true,
       };
-    const [already, carried] = await Promise.all([
-      Promise.all(planned.already.map((receipt) => withHooks(context, receipt))),
-      carryPlanned(context, planned.models, { options, sources, records, totals }),
-    ]);
-    context.signal.throwIfAborted();
-    const installed = [...already, ...carried.installed];
-    const fetchedBytes = carried.fetchedBytes;
-    return {
-      ...result,
-      installed,
-      failed: [...planned.failed, ...carried.failed],
-      fetchedBytes,
-      elapsedMs: elapsed(),
-      dryRun: null,
-    };
+    history.begun();
+    const done = await finishPlanned(context, planned, { options, sources, totals });
+    return { ...result, ...done, elapsedMs: elapsed(), dryRun: null };
   } catch (error) {
     if (context.signal.aborted && !totals.told)
       emitInterrupted(context, { during: "download", ...totals, kept: [] });
+    if (!context.signal.aborted) await history.failed(error);
     throw error;
   }
 }
@@ -117,6 +108,22 @@ async function consent(
   throw toLuciError(context.signal.reason);
 }
 
+type Done = Pick<InstallResult, "installed" | "failed" | "fetchedBytes">;
+
+/** Carries what is needed, and tells of what was there. */
+async function finishPlanned(context: Context, planned: PlannedBatch, batch: Batch): Promise<Done> {
+  const [already, carried] = await Promise.all([
+    Promise.all(planned.already.map((receipt) => withHooks(context, receipt))),
+    carryPlanned(context, planned.models, batch),
+  ]);
+  context.signal.throwIfAborted();
+  return {
+    installed: [...already, ...carried.installed],
+    failed: [...planned.failed, ...carried.failed],
+    fetchedBytes: carried.fetchedBytes,
+  };
+}
+
 /** Whoever asked to be told is told, also of what was ready before. */
 async function withHooks(context: Context, receipt: Receipt): Promise<Receipt> {
   return { ...receipt, hooks: await tellReady(context, receipt) };
@@ -125,7 +132,6 @@ async function withHooks(context: Context, receipt: Receipt): Promise<Receipt> {
 interface Batch {
   readonly options: InstallOptions;
   readonly sources: Sources;
-  readonly records: Records;
   readonly totals: { totalModels: number; doneModels: number; told: boolean };
 }
 
@@ -133,7 +139,7 @@ async function carryPlanned(
   context: Context,
   models: readonly ModelNeed[],
   { options, sources, totals }: Batch,
-): Promise<{ installed: Receipt[]; failed: FailedModel[]; fetchedBytes: number }> {
+): Promise<Done> {
   const { force, resume, allowUnsafe, wait, job } = options;
   const choice = { sources, force, resume, allowUnsafe, wait, ...(job ? { job } : {}) };
   const run = openCarryRun(context, choice);

@@ -1,6 +1,6 @@
 // Station six: a model's record, once all of its files are in place at the same moment.
 
-import { dirname } from "node:path";
+import { basename, dirname } from "node:path";
 import { LuciError, reportError } from "../domain/errors.ts";
 import {
   type Manifest,
@@ -104,10 +104,17 @@ async function findGone(
   { files: disk, store }: Context,
   { need, carried }: PublishOptions,
 ): Promise<FileNeed[]> {
+  const paths = new Map(
+    need.files.map((file) => [file, installedPath(store, carried.get(file)?.record ?? file.placement)]),
+  );
+  const folders = new Map<string, ReadonlySet<string>>();
+  for (const folder of new Set([...paths.values()].map((path) => dirname(path))))
+    folders.set(folder, new Set(await disk.list(folder)));
   const gone: FileNeed[] = [];
-  for (const file of need.files) {
-    const place = carried.get(file)?.record ?? file.placement;
-    if ((await disk.facts(installedPath(store, place))) === null) gone.push(file);
+  for (const [file, path] of paths) {
+    // Some disks spell a name their own way: what is not listed as it was given is asked for by itself.
+    const isListed = folders.get(dirname(path))?.has(basename(path)) ?? false;
+    if (!isListed && (await disk.facts(path)) === null) gone.push(file);
   }
   return gone;
 }

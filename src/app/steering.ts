@@ -118,6 +118,12 @@ export class Steering {
     this.#options.emit({ type: "run.limited", limitBytesPerSec });
   }
 
+  /** Back to what it began with: the timetable where there is one, else the limit of its settings. */
+  resetLimit(): void {
+    if (this.#schedule) return this.followTimetable();
+    this.setLimit(this.#options.limitBytesPerSec);
+  }
+
   /** Back to the timetable. @throws LuciError E_CONFIG where there is none */
   followTimetable(): void {
     if (!this.#schedule)

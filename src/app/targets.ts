@@ -15,6 +15,8 @@ export interface Target {
   readonly label: string;
   /** The ref as manifests record it. */
   readonly ref: string;
+  /** Who is asked for it; null where nobody knows it. */
+  readonly asks: "hub" | "url" | null;
   /** Whether an installed model of this ref is still what is asked for, as far as can be said without asking anybody. */
   isCurrent(installed: Manifest): boolean;
   resolve(signal: AbortSignal): Promise<Plan>;
@@ -36,6 +38,7 @@ async function expandRef(ref: Ref, { catalog, sources }: Expansion): Promise<Tar
   const fromCatalog = (model: CatalogModel): Target => ({
     label: model.name,
     ref: model.name,
+    asks: "hub",
     isCurrent: (installed) => isCurrentModel(model, installed),
     resolve: (signal) => sources.huggingface.resolveCatalogModel(model, { signal }),
   });
@@ -52,7 +55,7 @@ async function expandRef(ref: Ref, { catalog, sources }: Expansion): Promise<Tar
     case "huggingface": {
       const text = formatRef(ref);
       const resolve = (signal: AbortSignal) => sources.huggingface.resolve(ref, { signal });
-      return [{ label: text, ref: text, isCurrent: () => true, resolve }];
+      return [{ label: text, ref: text, asks: "hub", isCurrent: () => true, resolve }];
     }
     case "url":
       return [urlTarget(ref, sources)];
@@ -71,6 +74,7 @@ function urlTarget(ref: UrlRef, sources: Sources): Target {
   return {
     label: text,
     ref: text,
+    asks: "url",
     isCurrent: ({ files }) =>
       ref.sha256 === null || files.every((file) => file.sha256 === ref.sha256 && file.authority === "user"),
     resolve: async (signal) => ({ ...(await sources.url.resolve(ref, { signal })), ref: text }),
@@ -121,7 +125,7 @@ function tierOf(tier: number, catalog: Catalog): CatalogModel[] {
 
 function unknownTarget(name: string, catalog: Catalog): Target {
   const error = unknownModel(name, catalog);
-  return { label: name, ref: name, isCurrent: () => true, resolve: () => Promise.reject(error) };
+  return { label: name, ref: name, asks: null, isCurrent: () => true, resolve: () => Promise.reject(error) };
 }
 
 function unknownModel(name: string, catalog: Catalog): LuciError {

@@ -17,6 +17,8 @@ const POLL_MS = 200;
 
 export interface Turn {
   readonly key: string;
+  /** Whether somebody else may have had the file before us. */
+  readonly mayHaveWaited: boolean;
   /** The file's partial; null after waiting for somebody who owned it: look first whether it is finished. */
   open(): Promise<StorePartial | null>;
   release(): void;
@@ -47,16 +49,19 @@ export async function takeTurn(
         onWait: (holder) => stepAside(`waiting for ${describeHolder(holder)}`),
       }).finally(() => place.comeBack())
     : null;
+  // Only of a file that is never written without its lock.
+  const ended = isSmall(file) ? null : (lock?.ended ?? null);
   let told = false;
   return {
     key,
+    mayHaveWaited: wantsLock,
     release: () => {
       lock?.release();
       place.comeBack();
     },
     open: async () => {
       try {
-        const partial = await openNow(run, need, options);
+        const partial = await openNow(run, need, { ...options, ended });
         place.comeBack();
         return partial;
       } catch (error) {
@@ -74,13 +79,14 @@ export async function takeTurn(
 function openNow(
   run: CarryRun,
   need: FileNeed,
-  options: CarryOptions & { label: string },
+  options: CarryOptions & { label: string; ended: string | null },
 ): Promise<StorePartial> {
   const { file } = need.placement;
   return openPartial(run.context.store, {
     file,
     label: options.label,
     fresh: !run.resume,
+    ended: options.ended,
     onRestart: (reason) =>
       run.context.emit({ type: "file.restarted", model: options.model, file: file.path, reason }),
   });

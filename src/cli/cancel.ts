@@ -1,8 +1,9 @@
 // `luci cancel`: running jobs end; what becomes of their bytes is the policy's business.
 
+import type { Job } from "../domain/job.ts";
 import { type Command, succeeded } from "./command.ts";
 import { COMMON_FLAGS } from "./flags.ts";
-import { ALL_FLAG, pathOf, steerJobs } from "./job-words.ts";
+import { ALL_FLAG, pathOf, shownJobs, steerJobs } from "./job-words.ts";
 
 export const cancelCommand: Command = {
   name: "cancel",
@@ -26,7 +27,8 @@ export const cancelCommand: Command = {
   run: async (input, front) => {
     const partials = input.text("partials");
     const query = partials === null ? "" : `?partials=${partials}`;
-    const jobs = await steerJobs(input, front, (job) => ({ method: "DELETE", path: pathOf(job, query) }));
+    const askOf = (job: Job) => ({ method: "DELETE", path: pathOf(job, query) }) as const;
+    const jobs = await steerJobs(input, front, { askOf, meansOf: shownJobs });
     return succeeded({ command: "cancel", jobs, runs: [] });
   },
 };

@@ -3,7 +3,7 @@
 import type { Context } from "../app/context.ts";
 import { findPeers, type Peer } from "../control/client.ts";
 import { LuciError, toLuciError } from "../domain/errors.ts";
-import { type Job, isEnded } from "../domain/job.ts";
+import { type Job, currentJobs, isEnded } from "../domain/job.ts";
 import type { LocalRequest } from "../platform/http-local.ts";
 import type { Input, Front } from "./command.ts";
 import { nearest } from "./nearest.ts";
@@ -25,8 +25,11 @@ export interface Running {
   readonly silent: readonly number[];
 }
 
-/** Every process of this user that has jobs, and those of its jobs that have not ended. */
-export async function runningPeers({ settings, files, signal, emit }: Context): Promise<Running> {
+/** Every process of this user that has jobs, with those of its jobs that are meant: all that have not ended. */
+export async function runningPeers(
+  { settings, files, signal, emit }: Context,
+  meansOf: (jobs: readonly Job[]) => Job[] = (jobs) => jobs.filter((job) => !isEnded(job)),
+): Promise<Running> {
   const silent: number[] = [];
   const onSilent = (message: string, pid: number): void => {
     silent.push(pid);
@@ -34,7 +37,7 @@ export async function runningPeers({ settings, files, signal, emit }: Context): 
   };
   const peers = await findPeers({ homeFolder: settings.homeFolder, files, signal, onSilent });
   return {
-    peers: peers.map((peer) => ({ ...peer, jobs: peer.jobs.filter((job) => !isEnded(job)) })),
+    peers: peers.map((peer) => ({ ...peer, jobs: meansOf(peer.jobs) })),
     silent,
   };
 }
@@ -48,6 +51,11 @@ export function nothingToSteer(silent: readonly number[], hint: string): LuciErr
   });
 }
 
+/** What `ps` shows: also what failed of late. */
+export function shownJobs(jobs: readonly Job[]): Job[] {
+  return currentJobs(jobs, Date.now());
+}
+
 /** What a command asks of one job. */
 export type AskOf = (job: Job) => Omit<LocalRequest, "signal">;
 
@@ -55,12 +63,17 @@ export type AskOf = (job: Job) => Omit<LocalRequest, "signal">;
  * Asks the same of all jobs that are meant, and answers them as they are afterwards.
  * @throws LuciError E_NOT_FOUND when none is, E_USAGE when nobody said which
  */
-export async function steerJobs(input: Input, front: Front, askOf: AskOf): Promise<Job[]> {
+export async function steerJobs(
+  input: Input,
+  front: Front,
+  { askOf, meansOf }: { readonly askOf: AskOf; readonly meansOf?: (jobs: readonly Job[]) => Job[] },
+): Promise<Job[]> {
   if (input.on("all") === input.words.length > 0) {
     const message = input.on("all") ? "`--all` and a name together: which?" : "Which job?";
     throw new LuciError("E_USAGE", message, { hint: "Give the name or id that `luci ps` shows, or --all" });
   }
-  const targets = meant(input.on("all") ? null : input.words, await runningPeers(await front.context()));
+  const running = await runningPeers(await front.context(), meansOf);
+  const targets = meant(input.on("all") ? null : input.words, running);
   const ends = await Promise.allSettled(
     targets.map(async ({ peer, job }) => (await peer.ask(askOf(job))) as Job),
   );

@@ -6,8 +6,10 @@ import { type Command, type Front, type Input, type Outcome, succeeded } from ".
 import { COMMON_FLAGS } from "./flags.ts";
 import { nothingToSteer, pathOf, runningPeers, steerJobs } from "./job-words.ts";
 
-/** Instead of a rate: what the hour says. */
+/** Instead of a rate: what the hour says, and what the settings say. */
 const SCHEDULE = "schedule";
+const DEFAULT = "default";
+const OFF = "off";
 
 export const limitCommand: Command = {
   name: "limit",
@@ -16,7 +18,7 @@ export const limitCommand: Command = {
     rate: {
       type: "positional",
       required: true,
-      description: "20M, 500k, off (or 0), or schedule; then models or ids",
+      description: "20M, 500k, off (or 0), schedule or default; then models or ids",
     },
     ...COMMON_FLAGS,
   },
@@ -31,6 +33,7 @@ export const limitCommand: Command = {
     ["luci limit 500k mistral", "one model, under the limit of the whole"],
     ["luci limit off", "no limit any more"],
     ["luci limit schedule", "follow `[limit]` of config.toml again"],
+    ["luci limit default", "what each of them was started with; `luci serve` remembers until then"],
   ],
   network: false,
   run,
@@ -38,15 +41,18 @@ export const limitCommand: Command = {
 
 async function run(input: Input, front: Front): Promise<Outcome> {
   const [rate = "", ...words] = input.words;
-  if (rate.toLowerCase() === SCHEDULE && words.length > 0)
+  const word = rate.toLowerCase();
+  if (word === SCHEDULE && words.length > 0)
     throw new LuciError("E_USAGE", "The timetable is for everything together, not for single models", {
       hint: `\`luci limit ${SCHEDULE}\` follows it again, \`luci limit off NAME\` takes a model's own limit away`,
     });
-  const limitRate = rate.toLowerCase() === SCHEDULE ? SCHEDULE : parseRate(rate);
+  const limitRate = word === SCHEDULE ? SCHEDULE : word === DEFAULT ? null : (parseRate(rate) ?? OFF);
   if (words.length > 0) {
     const body = { limitRate };
     const named = { ...input, words };
-    const jobs = await steerJobs(named, front, (job) => ({ method: "PATCH", path: pathOf(job), body }));
+    const jobs = await steerJobs(named, front, {
+      askOf: (job) => ({ method: "PATCH", path: pathOf(job), body }),
+    });
     return succeeded({ command: "limit", jobs, runs: [] });
   }
   const { peers, silent } = await runningPeers(await front.context());

@@ -21,7 +21,9 @@ export const pauseCommand: Command = {
   network: false,
   run: async (input, front) => {
     const ask = { method: "POST" } as const;
-    const jobs = await steerJobs(input, front, (job) => ({ ...ask, path: pathOf(job, "/pause") }));
+    const jobs = await steerJobs(input, front, {
+      askOf: (job) => ({ ...ask, path: pathOf(job, "/pause") }),
+    });
     return succeeded({ command: "pause", jobs, runs: [] });
   },
 };

@@ -37,7 +37,9 @@ async function run(input: Input, front: Front): Promise<Outcome> {
   const priority = readPriority(input.words.at(-1) ?? "");
   const named = { ...input, words: input.words.slice(0, -1) };
   const body = { priority };
-  const jobs = await steerJobs(named, front, (job) => ({ method: "PATCH", path: pathOf(job), body }));
+  const jobs = await steerJobs(named, front, {
+    askOf: (job) => ({ method: "PATCH", path: pathOf(job), body }),
+  });
   return succeeded({ command: "priority", jobs, runs: [] });
 }
 

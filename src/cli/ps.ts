@@ -5,7 +5,7 @@ import type { Job } from "../domain/job.ts";
 import { sleep } from "../platform/clock.ts";
 import { type Command, type Front, type Input, NO_WORDS, type Outcome, succeeded } from "./command.ts";
 import { COMMON_FLAGS } from "./flags.ts";
-import { runningPeers } from "./job-words.ts";
+import { runningPeers, shownJobs } from "./job-words.ts";
 
 /** How often `--watch` looks. */
 const WATCH_MS = 1_000;
@@ -44,7 +44,7 @@ async function run(input: Input, front: Front): Promise<Outcome> {
 }
 
 async function look(context: Context): Promise<{ jobs: Job[]; silent: readonly number[] }> {
-  const { peers, silent } = await runningPeers(context);
+  const { peers, silent } = await runningPeers(context, shownJobs);
   const jobs = peers
     .flatMap((peer) => peer.jobs)
     .toSorted((one, other) => (one.startedAt < other.startedAt ? -1 : 1));

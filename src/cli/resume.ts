@@ -1,8 +1,9 @@
 // `luci resume`: paused jobs go on.
 
+import type { Job } from "../domain/job.ts";
 import { type Command, succeeded } from "./command.ts";
 import { COMMON_FLAGS } from "./flags.ts";
-import { ALL_FLAG, pathOf, steerJobs } from "./job-words.ts";
+import { ALL_FLAG, type AskOf, pathOf, steerJobs } from "./job-words.ts";
 
 export const resumeCommand: Command = {
   name: "resume",
@@ -21,10 +22,11 @@ export const resumeCommand: Command = {
   run: async (input, front) => {
     const ask = { method: "POST" } as const;
     const unchanged: string[] = [];
-    const jobs = await steerJobs(input, front, (job) => {
+    const askOf = (job: Job): ReturnType<AskOf> => {
       if (job.state !== "paused") unchanged.push(job.id);
       return { ...ask, path: pathOf(job, "/resume") };
-    });
+    };
+    const jobs = await steerJobs(input, front, { askOf });
     return succeeded({ command: "resume", jobs, unchanged, runs: [] });
   },
 };

@@ -108,6 +108,7 @@ async function run(input: Input, front: Front): Promise<Outcome> {
     tokenFile,
     allowedHosts: (input.text("allow-host") ?? "").split(",").filter((name) => name !== ""),
     preempt: input.on("preempt"),
+    isLimitTyped: input.text("limit-rate") !== null,
     onNotice,
     onListening: ({ url, token, isLoopback }) => {
       // A token on a terminal is for the person before it; in a log it would be for everybody who reads that.

@@ -50,9 +50,13 @@ const SETTINGS = v.strictObject({
         v.literal(TIMETABLE),
         v.transform(() => "timetable" as const),
       ),
+      v.pipe(
+        v.null(),
+        v.transform(() => "default" as const),
+      ),
       RATE,
     ],
-    `expected bytes per second (20000000, "20M"), null or "off" for no limit, or "${TIMETABLE}"`,
+    `expected bytes per second (20000000, "20M"), "off" for no limit, "${TIMETABLE}", or null for the default`,
   ),
 });
 

@@ -1,7 +1,7 @@
 // The two doors of a daemon and what is behind them: the port, where a gatekeeper stands, and the socket, which only
 // this user can reach.
 
-import type { Context } from "../app/context.ts";
+import type { Context, SharedRoom } from "../app/context.ts";
 import type { Emit } from "../domain/events.ts";
 import type { Connection } from "../platform/http-server.ts";
 import { everyIn, jobRoutes, sinceIn } from "./api.ts";
@@ -18,7 +18,7 @@ import { openapiRoutes } from "./openapi-routes.ts";
 import { pageRoutes } from "./page-routes.ts";
 import { Problem, problemResponse } from "./problem.ts";
 import { roomRoutes } from "./room-routes.ts";
-import { createRouter } from "./router.ts";
+import { assertBodySize, createRouter } from "./router.ts";
 
 /** Streams of events at once, by who opens one more: strangers cannot keep out who has the token, nor anybody this user's own programs. */
 const MOST_STREAMS = { stranger: 192, known: 240, own: 256 } as const;
@@ -55,7 +55,14 @@ export interface DoorsOptions {
   readonly log: EventLog;
   readonly all: DaemonJobs;
   readonly stop: AbortSignal;
-  contextFor(run: { readonly emit: Emit; readonly signal: AbortSignal }): Context;
+  contextFor(run: { readonly emit: Emit; readonly signal: AbortSignal; readonly room?: SharedRoom }): Context;
+}
+
+/** What a request's context is made of. */
+interface Asking {
+  readonly signal: AbortSignal;
+  readonly emit?: Emit;
+  readonly room?: SharedRoom;
 }
 
 const untold: Emit = () => undefined;
@@ -65,8 +72,8 @@ export function createDoors(options: DoorsOptions): Doors {
   const { queue, all, log, stop, version, contextFor } = options;
   const feed = createEventFeed({ log, list: all.jobs.list });
   const page = pageRoutes();
-  const context = ({ signal, emit: told = untold }: { signal: AbortSignal; emit?: Emit }): Context =>
-    contextFor({ emit: told, signal: AbortSignal.any([signal, stop]) });
+  const context = ({ signal, emit: told = untold, room }: Asking): Context =>
+    contextFor({ emit: told, signal: AbortSignal.any([signal, stop]), ...(room ? { room } : {}) });
   const route = createRouter([
     ...jobRoutes({ jobs: all.jobs, feed, version, pid: process.pid, role: "serve" }),
     ...downloadRoutes({ queue, context: () => context({ signal: stop }) }),
@@ -97,6 +104,8 @@ export function createDoors(options: DoorsOptions): Doors {
   const keep = createGatekeeper({ ...options, openPaths: new Set(page.map(({ path }) => path)) });
   const web: Handle = async (request, connection) => {
     try {
+      // Also whoever is refused has to stop sending.
+      assertBodySize(request);
       const asker = keep(request) ? "known" : "stranger";
       return withHeaders(await answer(request, { connection, asker }));
     } catch (thrown) {

@@ -6,6 +6,7 @@ import { type Context, createContext, type SharedRoom } from "../app/context.ts"
 import { Steering } from "../app/steering.ts";
 import { LuciError } from "../domain/errors.ts";
 import type { Emit, LuciEvent, LuciEventBody } from "../domain/events.ts";
+import { formatRate } from "../domain/size.ts";
 import { isLoopbackHost } from "../domain/safe-url.ts";
 import { type Database, openDatabase } from "../platform/database.ts";
 import type { HttpServer } from "../platform/http-server.ts";
@@ -13,11 +14,14 @@ import { listenHttp } from "../platform/http-server.ts";
 import { type Lock, tryLock } from "../platform/lock.ts";
 import { readOrMakeToken } from "../platform/token-file.ts";
 import { createDoors, type Doors } from "./daemon-doors.ts";
+import { createDaemonSettings, type DaemonSettings } from "./daemon-settings.ts";
 import { createDaemonJobs } from "./daemon-jobs.ts";
 import { downloadRows } from "./download-rows.ts";
 import { DownloadQueue } from "./download-queue.ts";
 import { EventLog } from "./event-log.ts";
+import { RoomLedger } from "./room-ledger.ts";
 import { ownSocketPath, runFolder } from "./run-folder.ts";
+import { settingRows } from "./setting-rows.ts";
 import { DATABASE_NAME, SCHEMA_STEPS } from "./schema.ts";
 
 export interface DaemonOptions {
@@ -29,6 +33,8 @@ export interface DaemonOptions {
   readonly allowedHosts: readonly string[];
   /** Whether a more important download takes the places of less important ones. */
   readonly preempt: boolean;
+  /** Whether the speed limit comes from the command line: then it goes before what was said by hand. */
+  readonly isLimitTyped: boolean;
   onListening(at: { readonly url: string; readonly token: string; readonly isLoopback: boolean }): void;
   onNotice(level: "info" | "warn", message: string): void;
 }
@@ -90,7 +96,9 @@ async function serve(base: Context, options: Opened): Promise<DaemonEnd> {
   const publish = numbered(log, options.onNotice);
   const emit: Emit = (body) => void publish(body);
   const contexts = contextsOf(base, { emit, preempt: options.preempt });
+  const ledger = new RoomLedger();
   const queue = new DownloadQueue({
+    ledger,
     rows: downloadRows(options.database),
     steering: contexts.steering,
     partials: base.settings.partials,
@@ -99,12 +107,21 @@ async function serve(base: Context, options: Opened): Promise<DaemonEnd> {
     contextFor: contexts.make,
     publish,
   });
+  const settings = restoreSettings(base, { ...options, steering: contexts.steering });
   const doors = createDoors({
     ...options,
     version: base.version,
     queue,
     log,
-    all: createDaemonJobs({ queue, steering: contexts.steering, pid: process.pid, nowMs: Date.now, publish }),
+    all: createDaemonJobs({
+      queue,
+      settings,
+      ledger,
+      steering: contexts.steering,
+      pid: process.pid,
+      nowMs: Date.now,
+      publish,
+    }),
     contextFor: contexts.make,
     stop: signal,
   });
@@ -119,6 +136,26 @@ async function serve(base: Context, options: Opened): Promise<DaemonEnd> {
   } finally {
     await Promise.all([doors.close().then(servers.close), queue.stop()]);
   }
+}
+
+/** What was said by hand in a life before holds again, and that is said: config.toml tells something else. */
+function restoreSettings(
+  { settings }: Context,
+  { steering, database, isLimitTyped, onNotice }: Opened & { readonly steering: Steering },
+): DaemonSettings {
+  const all = createDaemonSettings({
+    steering,
+    rows: settingRows(database),
+    timetable: settings.limitTimetable,
+    isLimitTyped,
+    nowMs: Date.now,
+  });
+  if (all.restore()) {
+    const { limitBytesPerSec } = all.settings();
+    const limit = limitBytesPerSec === null ? "no limit" : `at most ${formatRate(limitBytesPerSec)}`;
+    onNotice("info", `Speed: ${limit}, as said before; \`luci limit default\` goes back to the settings`);
+  }
+  return all;
 }
 
 /** Every install has a context of its own; claims, hash workers, places, limits and connections are shared by all. */

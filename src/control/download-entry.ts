@@ -27,9 +27,16 @@ export function newEntry(row: DownloadRow): Entry {
 
 /** The entry as others see it. */
 export function jobOf({ row, run, retry }: Entry, { nowMs, pid }: { nowMs: number; pid: number }): Job {
-  if (row.endedAt !== null) return row.job;
+  const { endedAt } = row;
+  if (endedAt !== null) return { ...row.job, endedAt };
   const live = run?.job(nowMs, pid) ?? null;
-  return live === null ? restingJob(row, { pid, retry }) : { ...live, startedAt: row.createdAt };
+  const job = live ?? { ...restingJob(row, { pid, retry }), ...run?.ready };
+  return { ...job, startedAt: row.createdAt };
+}
+
+/** Whether it has failed for good. */
+export function hasFailed({ row }: Entry): boolean {
+  return row.endedAt !== null && row.job.state === "failed";
 }
 
 /** Writes a change, with what could not be written before. @throws LuciError the disk's; nothing has changed then */
@@ -40,26 +47,43 @@ export function writeChange(entry: Entry, rows: DownloadRows, change: DownloadCh
   entry.row = { ...entry.row, ...change };
 }
 
+/** Nobody carries it until its next attempt is due. */
+export function rest(entry: Entry, retry: Retry, { onDue }: { onDue(): void }): void {
+  entry.run = null;
+  entry.retry = retry;
+  entry.timer = setTimeout(() => {
+    entry.timer = null;
+    onDue();
+  }, retry.waitMs);
+}
+
 /** What waits for its next attempt is due now. */
 export function hurry(entry: Entry): void {
   if (entry.timer) clearTimeout(entry.timer);
   entry.timer = null;
 }
 
-/** The most important ones for so many places. What is given up and not deleted yet needs none, paused or not. */
+/** What others leave is free for those that waited for it. */
+export function hurryForRoom(open: readonly Entry[]): void {
+  for (const entry of open) if (entry.retry?.error.code === "E_NO_SPACE") hurry(entry);
+}
+
+/** Hooks of ready models that run beside the downloads; what is more than these takes places like one. */
+const MOST_HOOKS = 16;
+
+/**
+ * The most important ones for so many places. What is given up and not deleted yet needs none, paused or not, and what
+ * only waits for its hook does not hold up the others.
+ */
 export function dueEntries(open: readonly Entry[], places: number): Entry[] {
   const due = open.filter(isDue).toSorted((one, other) => other.row.priority - one.row.priority);
-  return [...due.filter(({ row }) => row.cancel !== null), ...due.slice(0, places)];
+  const unready = due.filter(({ run }) => (run?.ready ?? null) === null);
+  const free = places - Math.max(0, due.length - unready.length - MOST_HOOKS);
+  return [...unready.filter(({ row }) => row.cancel !== null), ...unready.slice(0, Math.max(0, free))];
 }
 
 function isDue({ row, timer }: Entry): boolean {
   return timer === null && (!row.isPaused || row.cancel !== null);
-}
-
-/** Bytes that all others under way are still to write. */
-export function comingBytes(entries: readonly Entry[], self: Entry): number {
-  const others = entries.filter((entry) => entry !== self);
-  return others.reduce((sum, { run }) => sum + (run?.comingBytes ?? 0), 0);
 }
 
 /** Steers what runs to what was said of it, maybe before there was anything to steer. */

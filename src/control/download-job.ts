@@ -36,6 +36,7 @@ function newJob(
     ...AT_REST,
     pid,
     startedAt: createdAt,
+    endedAt: null,
     error: null,
     path: null,
   };
@@ -46,7 +47,8 @@ export function restingJob(row: DownloadRow, { pid, retry }: { pid: number; retr
   const { job, priority, limitBytesPerSec, isPaused, cancel } = row;
   const restingState = retry ? "waiting" : "queued";
   const state = isPaused && cancel === null ? "paused" : restingState;
-  return { ...job, ...AT_REST, priority, limitBytesPerSec, pid, state, error: retry?.error ?? null };
+  const error = retry?.error ?? null;
+  return { ...job, ...AT_REST, priority, limitBytesPerSec, pid, state, error, endedAt: null };
 }
 
 /** A download that has ended, as it stays in the list. */

@@ -10,22 +10,25 @@ import type { PartialsPolicy } from "../domain/settings.ts";
 import { type Added, type DownloadAsk, sortAsks } from "./download-asks.ts";
 import {
   type Entry,
-  comingBytes,
   dueEntries,
   endAsAsked,
   hurry,
+  hurryForRoom,
   isAgain,
   jobOf,
+  hasFailed,
   newEntry,
+  rest,
   steerAsRemembered,
   writeChange,
 } from "./download-entry.ts";
 import { cancelError, cancelledEnd, endedJob, newRow } from "./download-job.ts";
-import { nextRetry } from "./download-retry.ts";
+import { nextRetry, retryMessage } from "./download-retry.ts";
 import type { DownloadChange, DownloadRows } from "./download-rows.ts";
 import { type DownloadEnd, DownloadRun, type FailedEnd, type RunScene } from "./download-run.ts";
-import type { JobChange, Jobs, RunSettings, RunSettingsChange } from "./jobs.ts";
-import { changeRunSettings, endedProblem, runSettings, unknownProblem } from "./run-jobs.ts";
+import type { JobChange, SingleJobs } from "./jobs.ts";
+import type { RoomLedger } from "./room-ledger.ts";
+import { endedProblem, unknownProblem } from "./run-jobs.ts";
 
 export interface DownloadQueueOptions {
   readonly rows: DownloadRows;
@@ -33,13 +36,15 @@ export interface DownloadQueueOptions {
   /** What a cancel does with unfinished files where nobody said it. */
   readonly partials: PartialsPolicy;
   readonly pid: number;
+  /** Where room on the disk is shared with others of this process. */
+  readonly ledger: RoomLedger;
   nowMs(): number;
   contextFor(run: RunScene): Context;
   /** Numbers an event and tells everybody. */
   publish(body: LuciEventBody): LuciEvent;
 }
 
-export class DownloadQueue implements Jobs {
+export class DownloadQueue implements SingleJobs {
   readonly #options: DownloadQueueOptions;
   /** By id, in the order they were added. */
   #entries: Map<string, Entry>;
@@ -50,6 +55,10 @@ export class DownloadQueue implements Jobs {
     this.#options = options;
     const rows = options.rows.readAll();
     this.#entries = new Map(rows.map((row) => [row.id, newEntry(row)]));
+    options.ledger.onFreed(() => {
+      hurryForRoom(this.#open());
+      this.#startDue();
+    });
   }
 
   /** Begins what is due, now and whenever something changes. */
@@ -126,7 +135,9 @@ export class DownloadQueue implements Jobs {
     return this.#steer(id, (entry) => this.#apply(entry, change));
   }
 
+  /** Of one that has failed it is the news that goes. */
   cancel(id: string, partials: PartialsPolicy | null): Job {
+    if (partials !== "delete" && hasFailed(this.#entry(id))) return this.#dismiss(this.#entry(id));
     return this.#steer(id, (entry) => {
       const { row, run } = entry;
       // Whoever has tried to delete in vain may still let them lie.
@@ -142,14 +153,6 @@ export class DownloadQueue implements Jobs {
     });
   }
 
-  settings(): RunSettings {
-    return runSettings(this.#options.steering);
-  }
-
-  changeSettings(change: RunSettingsChange): RunSettings {
-    return changeRunSettings(this.#options.steering, change);
-  }
-
   #entry(id: string): Entry {
     const entry = this.#entries.get(id);
     if (entry) return entry;
@@ -158,6 +161,12 @@ export class DownloadQueue implements Jobs {
 
   #open(): Entry[] {
     return [...this.#entries.values()].filter(({ row }) => row.endedAt === null);
+  }
+
+  #dismiss(entry: Entry): Job {
+    this.#change(entry, { job: endedJob(this.#job(entry), cancelledEnd(entry.row)) });
+    this.#tell(entry.row.id);
+    return this.#job(entry);
   }
 
   #job(entry: Entry): Job {
@@ -174,12 +183,11 @@ export class DownloadQueue implements Jobs {
   }
 
   #apply(entry: Entry, { priority, limitBytesPerSec }: JobChange): void {
-    const change = {
+    if (priority === undefined && limitBytesPerSec === undefined) return;
+    this.#change(entry, {
       ...(priority === undefined ? {} : { priority }),
       ...(limitBytesPerSec === undefined ? {} : { limitBytesPerSec }),
-    };
-    if (Object.keys(change).length === 0) return;
-    this.#change(entry, change);
+    });
     steerAsRemembered(entry, this.#options.steering);
     this.#tell(entry.row.id);
   }
@@ -196,14 +204,15 @@ export class DownloadQueue implements Jobs {
   }
 
   async #carry(entry: Entry): Promise<void> {
-    const { contextFor, publish } = this.#options;
+    const { contextFor, publish, ledger } = this.#options;
     const onCarried = (): void => {
       this.#note(entry, { job: this.#job(entry) });
       steerAsRemembered(entry, this.#options.steering);
     };
-    const run = { row: entry.row, stop: this.#stop.signal, contextFor, publish, onCarried };
+    const on = { onCarried, onReady: () => this.#startDue() };
     const beforeBytes = entry.row.job.doneBytes;
-    entry.run = new DownloadRun({ ...run, othersBytes: () => comingBytes(this.#open(), entry) });
+    const scene = { row: entry.row, stop: this.#stop.signal, contextFor, publish, ledger };
+    entry.run = new DownloadRun({ ...scene, ...on });
     const end = await entry.run.ended;
     if (end.state === "stopped") this.#note(entry, { job: this.#job(entry) });
     else if (end.state === "failed" && isAgain(entry.row, end)) this.#retry(entry, { end, beforeBytes });
@@ -219,15 +228,9 @@ export class DownloadQueue implements Jobs {
     const { error } = endAsAsked(entry.row, end);
     const hasMoved = job.doneBytes > beforeBytes;
     const retry = nextRetry(entry.retry, { ...end, error, hasMoved, nowMs: nowMs() });
-    entry.run = null;
-    entry.retry = retry;
-    entry.timer = setTimeout(() => {
-      entry.timer = null;
-      this.#startDue();
-    }, retry.waitMs);
+    rest(entry, retry, { onDue: () => this.#startDue() });
     this.#note(entry, { job });
-    const message = `${error.message} (${error.code}): trying again in ${Math.ceil(retry.waitMs / 1_000)} s`;
-    publish({ type: "notice", level: "warn", model: job.model, message });
+    publish({ type: "notice", level: "warn", model: job.model, message: retryMessage(retry) });
     this.#tell(entry.row.id);
   }
 
@@ -236,8 +239,6 @@ export class DownloadQueue implements Jobs {
     const endedAt = new Date(this.#options.nowMs()).toISOString();
     this.#note(entry, { endedAt, job: endedJob(this.#job(entry), asked) });
     this.#tell(entry.row.id);
-    // Its room is free for those that waited for it.
-    for (const other of this.#open()) if (other.retry?.error.code === "E_NO_SPACE") hurry(other);
   }
 
   /** What has happened is so, remembered or not: what is not is written with the next change, or begins again one day. */

@@ -40,3 +40,8 @@ export function nextRetry(
   const hint = `Nothing has to be done: it is tried again by itself at ${at}, and at once when it is resumed`;
   return { failures, waitMs, error: { ...error, hint } };
 }
+
+/** What is told of an attempt that failed. */
+export function retryMessage({ error, waitMs }: Retry): string {
+  return `${error.message} (${error.code}): trying again in ${Math.ceil(waitMs / 1_000)} s`;
+}

@@ -9,6 +9,7 @@ import { NO_PROGRESS, progressAt, reduceProgress } from "../domain/progress.ts";
 import { parseRefs } from "../domain/ref.ts";
 import type { InstallResult, Receipt } from "../domain/results.ts";
 import type { DownloadRow } from "./download-rows.ts";
+import type { RoomAccount, RoomLedger } from "./room-ledger.ts";
 
 /** How a download ended; `stopped` when the daemon did, and it has to go on another time. */
 export type DownloadEnd =
@@ -38,12 +39,14 @@ export interface DownloadRunOptions {
   readonly stop: AbortSignal;
   /** Makes the context that the install works with. */
   contextFor(run: RunScene): Context;
-  /** Bytes that others of the queue are still to write. */
-  othersBytes(): number;
+  /** Where it takes its room on the disk. */
+  readonly ledger: RoomLedger;
   /** Numbers an event and tells everybody. */
   publish(body: LuciEventBody): LuciEvent;
   /** It can be steered from now on. */
   onCarried(): void;
+  /** The model is there, and needs no place any more. */
+  onReady(): void;
 }
 
 /** What an install says of itself as a command is nobody's business here. */
@@ -53,11 +56,13 @@ export class DownloadRun {
   readonly ended: Promise<DownloadEnd>;
   readonly #options: DownloadRunOptions;
   readonly #own = new AbortController();
+  readonly #room: RoomAccount;
   #progress = NO_PROGRESS;
-  #takenBytes = 0;
+  #ready: Pick<Job, "state" | "model" | "path" | "endedAt"> | null = null;
 
   constructor(options: DownloadRunOptions) {
     this.#options = options;
+    this.#room = options.ledger.open(() => [this.job(0, 0)].filter((job) => job !== null));
     this.ended = this.#run();
   }
 
@@ -69,10 +74,9 @@ export class DownloadRun {
     );
   }
 
-  /** Bytes it is still to write: as it took room for them, later as far as it is. */
-  get comingBytes(): number {
-    const job = this.job(0, 0);
-    return job?.totalBytes ? Math.max(0, job.totalBytes - job.doneBytes) : this.#takenBytes;
+  /** What is known of a model that is there, also of one that was before; what still runs is a hook. */
+  get ready(): Pick<Job, "state" | "model" | "path" | "endedAt"> | null {
+    return this.#ready;
   }
 
   /** Gives it up before it could be steered. */
@@ -84,8 +88,14 @@ export class DownloadRun {
     if (UNTOLD.has(body.type)) return;
     // It has not failed for good: whoever tries it again says so.
     if (body.type === "model.failed" && isPassing(body.error)) return;
-    this.#progress = reduceProgress(this.#progress, this.#options.publish(body));
+    const event = this.#options.publish(body);
+    this.#progress = reduceProgress(this.#progress, event);
     if (body.type === "model.queued") this.#options.onCarried();
+    if (body.type !== "model.ready") return;
+    const endedAt = new Date(event.atMs).toISOString();
+    this.#ready = { state: "done", model: body.model, path: body.path, endedAt };
+    this.#room.close();
+    this.#options.onReady();
   };
 
   async #run(): Promise<DownloadEnd> {
@@ -94,7 +104,7 @@ export class DownloadRun {
     await Promise.resolve();
     try {
       const signal = AbortSignal.any([stop, this.#own.signal]);
-      const context = contextFor({ emit: this.#hear, signal, room: this.#room() });
+      const context = contextFor({ emit: this.#hear, signal, room: this.#room });
       return endOf(await installOne(context, row));
     } catch (thrown) {
       if (stop.aborted) return { state: "stopped" };
@@ -102,16 +112,9 @@ export class DownloadRun {
       const error = reportError(thrown);
       if (code === "E_CANCELLED") return { state: "cancelled", error };
       return { state: "failed", error, isPassing: retryable, retryAfterMs };
+    } finally {
+      this.#room.close();
     }
-  }
-
-  #room(): SharedRoom {
-    return {
-      othersBytes: this.#options.othersBytes,
-      take: (bytes) => {
-        this.#takenBytes = bytes;
-      },
-    };
   }
 }
 

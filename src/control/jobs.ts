@@ -17,13 +17,13 @@ export interface RunSettings {
   readonly limitBy?: "hand" | "timetable";
 }
 
-/** What may be said of them; `timetable` ends what was said by hand. */
+/** What may be said of them; `timetable` and `default` end what was said by hand. */
 export interface RunSettingsChange {
-  readonly limitBytesPerSec: number | null | "timetable";
+  readonly limitBytesPerSec: number | null | "timetable" | "default";
 }
 
 /** Jobs, seen and steered. All but `list` answer the job as it is afterwards. @throws Problem 404, 409 */
-export interface Jobs {
+export interface SingleJobs {
   list(): readonly Job[];
   get(id: string): Job;
   pause(id: string): Job | Promise<Job>;
@@ -31,6 +31,12 @@ export interface Jobs {
   /** What becomes of unfinished files: as the settings say where it is null. */
   cancel(id: string, partials: PartialsPolicy | null): Job | Promise<Job>;
   change(id: string, change: JobChange): Job | Promise<Job>;
+}
+
+/** What holds for all jobs together. @throws LuciError what cannot be set, or remembered */
+export interface JobSettings {
   settings(): RunSettings;
   changeSettings(change: RunSettingsChange): RunSettings | Promise<RunSettings>;
 }
+
+export type Jobs = SingleJobs & JobSettings;

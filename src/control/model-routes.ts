@@ -1,7 +1,7 @@
 // Installed models over HTTP: seen, removed, verified.
 
 import * as v from "valibot";
-import type { Context } from "../app/context.ts";
+import type { Context, SharedRoom } from "../app/context.ts";
 import { info, list } from "../app/list.ts";
 import { remove } from "../app/remove.ts";
 import { verify } from "../app/verify.ts";
@@ -19,7 +19,11 @@ const VERIFY = v.strictObject({
 
 export interface ModelRoutesOptions {
   /** A context of its own for each request, that ends with it. Without an emit nobody is told of anything. */
-  context(request: { readonly signal: AbortSignal; readonly emit?: Emit }): Context;
+  context(request: {
+    readonly signal: AbortSignal;
+    readonly emit?: Emit;
+    readonly room?: SharedRoom;
+  }): Context;
   /** Where a verification tells of its progress, and its repairs can be steered. */
   begin(): SideRun;
 }
@@ -57,9 +61,9 @@ export function modelRoutes({ context, begin }: ModelRoutesOptions): Route[] {
         const { repair, quick } = ask.request.body ? await readBody(ask.request, VERIFY) : NO_WISHES;
         const { signal } = ask.request;
         const { name } = await find(context({ signal }), nameOf(ask));
-        const { emit, forget } = begin();
+        const { emit, room, forget } = begin();
         try {
-          return resultJson(await verify(context({ signal, emit }), { names: [name], repair, quick }));
+          return resultJson(await verify(context({ signal, emit, room }), { names: [name], repair, quick }));
         } finally {
           forget();
         }

@@ -29,6 +29,7 @@ export interface Route {
 export function createRouter(routes: readonly Route[]): (request: Request) => Promise<Response> {
   return async (request) => {
     try {
+      assertBodySize(request);
       return await dispatch(routes, request);
     } catch (thrown) {
       return problemResponse(thrown);
@@ -123,6 +124,21 @@ function badBody(detail: string, field = ""): Problem {
   return new Problem({ status: 400, code: "E_USAGE", detail, hint, ...(field === "" ? {} : { field }) });
 }
 
+/** A body that announces to be too large is refused before anybody reads it, wherever it goes. @throws Problem 413 */
+export function assertBodySize({ headers }: Request): void {
+  if (Number(headers.get("content-length") ?? 0) > BODY_MAX_BYTES) throw tooLarge();
+}
+
+/** The connection stays: who is cut off while sending misses the answer. What goes on arriving is not kept. */
+function tooLarge(): Problem {
+  return new Problem({
+    status: 413,
+    code: "E_USAGE",
+    detail: `The body is larger than ${BODY_MAX_BYTES} bytes`,
+    hint: "Send less",
+  });
+}
+
 function streamOf({ body }: Request): AsyncIterable<Uint8Array> | Uint8Array[] {
   return body ?? [];
 }
@@ -133,13 +149,7 @@ async function readText(request: Request): Promise<string> {
   let sizeBytes = 0;
   for await (const chunk of streamOf(request)) {
     sizeBytes += chunk.length;
-    if (sizeBytes > BODY_MAX_BYTES)
-      throw new Problem({
-        status: 413,
-        code: "E_USAGE",
-        detail: `The body is larger than ${BODY_MAX_BYTES} bytes`,
-        hint: "Send less",
-      });
+    if (sizeBytes > BODY_MAX_BYTES) throw tooLarge();
     text += decoder.decode(chunk, { stream: true });
   }
   return text + decoder.decode();

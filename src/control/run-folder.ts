@@ -2,13 +2,13 @@
 
 import { join } from "node:path";
 import type { Files } from "../platform/files.ts";
-import { isTagAlive, ownIdentity, ownerTag } from "../platform/machine.ts";
+import { isTagAlive, ownTag } from "../platform/machine.ts";
 
 const ENDING = ".sock";
 
 /** This process's own socket. Its name says whose it is, so that anybody can see whether that one still runs. */
 export function ownSocketPath(homeFolder: string): string {
-  return join(runFolder(homeFolder), `${ownerTag(ownIdentity())}${ENDING}`);
+  return join(runFolder(homeFolder), `${ownTag()}${ENDING}`);
 }
 
 /** The folder of sockets and of the daemon's lock. */

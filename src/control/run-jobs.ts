@@ -54,6 +54,7 @@ export function runSettings(steering: Steering): RunSettings {
 /** Changes what holds for everything together, at once. @throws LuciError E_CONFIG where there is no timetable */
 export function changeRunSettings(steering: Steering, { limitBytesPerSec }: RunSettingsChange): RunSettings {
   if (limitBytesPerSec === "timetable") steering.followTimetable();
+  else if (limitBytesPerSec === "default") steering.resetLimit();
   else steering.setLimit(limitBytesPerSec);
   return runSettings(steering);
 }
@@ -71,10 +72,7 @@ export function unknownProblem(id: string): Problem {
 /** A job that cannot be steered any more. */
 export function endedProblem({ model, state }: Job): Problem {
   const detail = `${model} is ${state}: there is nothing to steer any more`;
-  return new Problem({
-    status: 409,
-    code: "E_NOT_FOUND",
-    detail,
-    hint: "GET /v1/downloads tells what still runs",
-  });
+  const hint =
+    state === "failed" ? "`luci cleanup` deletes what it left" : "GET /v1/downloads tells what still runs";
+  return new Problem({ status: 409, code: "E_NOT_FOUND", detail, hint });
 }

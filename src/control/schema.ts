@@ -22,4 +22,8 @@ const DOWNLOADS = `
   CREATE UNIQUE INDEX downloads_open ON downloads (ref) WHERE ended_at IS NULL;
 `;
 
-export const SCHEMA_STEPS: readonly string[] = [DOWNLOADS];
+const SETTINGS = `
+  CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT NOT NULL, said_at TEXT NOT NULL) STRICT;
+`;
+
+export const SCHEMA_STEPS: readonly string[] = [DOWNLOADS, SETTINGS];

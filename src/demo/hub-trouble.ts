@@ -1,10 +1,11 @@
 // Faults a test may order instead of a proper answer. The proper answer is made first, then spoiled.
 
+import { bytesContent } from "./content.ts";
 import type { HubRequest, Reply } from "./hub-request.ts";
 
 /** How a proper answer is to go wrong. All are optional and can be combined. */
 export interface Trouble {
-  /** Another status with the same body. */
+  /** Another status: one that refuses has a sentence for a body, any other the proper one. */
   readonly status?: number;
   /** Headers to set, or with null to leave out. */
   readonly headers?: Readonly<Record<string, string | null>>;
@@ -34,7 +35,8 @@ export function troubledRequest(request: HubRequest, trouble: Trouble): HubReque
 }
 
 /** The proper reply, spoiled. */
-export function troubledReply(reply: Reply, trouble: Trouble): Reply {
+export function troubledReply(proper: Reply, trouble: Trouble): Reply {
+  const reply = (trouble.status ?? 0) >= 400 ? refusal(proper) : proper;
   const headers: Record<string, string> = { ...reply.headers };
   const shifted = shiftSlice(reply, trouble.shiftBytes ?? 0);
   if (shifted.slice && reply.content) {
@@ -48,6 +50,11 @@ export function troubledReply(reply: Reply, trouble: Trouble): Reply {
     if (value !== null) headers[name] = value;
   }
   return { ...shifted, status: trouble.status ?? reply.status, headers };
+}
+
+function refusal({ headers }: Reply): Reply {
+  const { "Content-Range": _, ...kept } = headers;
+  return { status: 400, headers: kept, content: bytesContent("Refused") };
 }
 
 function shiftSlice(reply: Reply, shiftBytes: number): Reply {

@@ -115,8 +115,8 @@ export type LuciEventBody =
   /** A command of the user's own runs because of that, and may write to standard error until it has ended. */
   | { readonly type: "hook.started" | "hook.ended"; readonly model: string }
   | { readonly type: "model.failed"; readonly model: string; readonly error: ErrorReport }
-  /** Nothing is fetched until `run.resumed` takes the reason back. */
-  | { readonly type: "run.paused"; readonly reason: "disk" }
+  /** Nothing is fetched until `run.resumed` takes the reason back; `error` tells of it in words. */
+  | { readonly type: "run.paused"; readonly reason: "disk"; readonly error: ErrorReport }
   | { readonly type: "run.resumed"; readonly reason: "disk" }
   | { readonly type: "finding"; readonly finding: Finding }
   | {

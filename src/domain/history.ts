@@ -1,5 +1,6 @@
 // What is remembered of downloads, and what they come to by day and source. Pure.
 
+import type { ErrorCode } from "./errors.ts";
 import type { FileHow } from "./plan.ts";
 
 /** How an install or a transfer ended. */
@@ -8,7 +9,7 @@ export type Outcome = "ready" | "failed" | "cancelled" | "interrupted";
 interface Measured {
   /** When it ended, ISO 8601. */
   readonly at: string;
-  /** Host the bytes came from. */
+  /** Host the bytes came from; empty where nobody was asked for any. */
   readonly source: string;
   /** Fetched from the network. */
   readonly fetchedBytes: number;
@@ -27,11 +28,13 @@ export interface TransferRecord extends Measured {
   readonly how: FileHow | null;
 }
 
-/** One model that was installed or repaired, or tried to be. */
+/** One model that was installed or repaired, or tried to be: also where it failed before the first byte. */
 export interface InstallRecord extends Measured {
   readonly model: string;
   readonly ref: string;
   readonly how: "installed" | "repaired";
+  /** Why it failed; null where it did not, or nobody remembers. */
+  readonly error: ErrorCode | null;
   /** Files that were fetched, or tried to be. */
   readonly transfers: readonly TransferRecord[];
 }

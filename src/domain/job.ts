@@ -47,6 +47,9 @@ export interface Job {
   readonly pid: number;
   /** ISO 8601. */
   readonly startedAt: string;
+  /** ISO 8601; null as long as it has not ended. */
+  readonly endedAt: string | null;
+  /** Why it failed; of one that waits, what it waits for, where that is something that went wrong. */
   readonly error: ErrorReport | null;
   /** Where the model is, once it is done. */
   readonly path: string | null;
@@ -55,6 +58,24 @@ export interface Job {
 /** Whether nothing more will happen to a job. */
 export function isEnded({ state }: Pick<Job, "state">): boolean {
   return state === "done" || state === "failed" || state === "cancelled";
+}
+
+/** Whether a job waits for room on the disk, others' doing or its own. */
+export function lacksRoom({ state, error }: Pick<Job, "state" | "error">): boolean {
+  return state === "waiting" && error?.code === "E_NO_SPACE";
+}
+
+/** So long a failure is news. */
+const NEWS_MS = 24 * 3_600_000;
+
+/** What somebody who looks wants to see: what has not ended, and what failed of late and was not asked for again. */
+export function currentJobs(jobs: readonly Job[], nowMs: number): Job[] {
+  const latest = new Map(jobs.map(({ ref, id }) => [ref, id]));
+  return jobs.filter((job) => {
+    if (!isEnded(job)) return true;
+    if (job.state !== "failed" || latest.get(job.ref) !== job.id) return false;
+    return job.endedAt === null || nowMs - Date.parse(job.endedAt) < NEWS_MS;
+  });
 }
 
 /** The models of those jobs that have not ended. */
@@ -87,7 +108,9 @@ function jobOf(model: ModelProgress, { active, state, pid }: Scene): Job | null 
   const before = model.presentBytes + model.forgottenBytes;
   const doneBytes = carried.reduce((sum, file) => sum + file.doneBytes, before);
   const hashedBytes = carried.reduce((sum, file) => sum + file.hashedBytes, before);
-  const jobState = stateOf(model, active);
+  const moving = stateOf(model, active);
+  const isHeld = state.pausedFor !== null && (moving === "queued" || moving === "running");
+  const jobState = isHeld ? "waiting" : moving;
   const bytesPerSec = jobState === "running" ? speedAt(model.window, state.atMs) : 0;
   const totalBytes = job.isSizeKnown ? Math.max(doneBytes, model.totalBytes) : null;
   return {
@@ -107,7 +130,8 @@ function jobOf(model: ModelProgress, { active, state, pid }: Scene): Job | null 
     connections: active.reduce((sum, file) => sum + file.connections, 0),
     pid,
     startedAt: new Date(job.queuedAtMs).toISOString(),
-    error: model.error,
+    endedAt: model.endedAtMs === null ? null : new Date(model.endedAtMs).toISOString(),
+    error: jobState === "waiting" ? state.pausedFor : model.error,
     path: model.path,
   };
 }

@@ -31,6 +31,7 @@ export interface ModelProgress {
   readonly window: SpeedWindow;
   /** Null for a model that is only planned, or audited. */
   readonly job: JobFacts | null;
+  readonly endedAtMs: number | null;
   readonly error: ErrorReport | null;
   /** Where it is, once it is ready. */
   readonly path: string | null;
@@ -50,6 +51,7 @@ function newModel(model: string): ModelProgress {
     movedBytes: 0,
     window: [],
     job: null,
+    endedAtMs: null,
     error: null,
     path: null,
   };
@@ -91,11 +93,11 @@ function reduceModel(model: ModelProgress, event: ModelEvent): ModelProgress {
     case "model.steered":
       return withJob(model, { priority: event.priority, limitBytesPerSec: event.limitBytesPerSec });
     case "model.ready":
-      return { ...model, state: "ready", path: event.path };
+      return { ...model, state: "ready", path: event.path, endedAtMs: event.atMs };
     case "model.failed":
-      return { ...model, state: "failed", error: event.error };
+      return { ...model, state: "failed", error: event.error, endedAtMs: event.atMs };
     case "model.cancelled":
-      return { ...model, state: "cancelled" };
+      return { ...model, state: "cancelled", endedAtMs: event.atMs };
   }
 }
 

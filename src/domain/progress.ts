@@ -1,6 +1,7 @@
 // How far everything is: one pure reducer over events, shared by every face.
 // It has no clock: time is what the events carry. Counters only rise, except where a file is restarted.
 
+import type { ErrorReport } from "./errors.ts";
 import type { LuciEvent } from "./events.ts";
 import {
   ageFile,
@@ -39,7 +40,7 @@ export interface ProgressState {
   readonly movedBytes: number;
   readonly window: SpeedWindow;
   /** Why nothing is fetched just now; null while it may be. */
-  readonly pausedFor: "disk" | null;
+  readonly pausedFor: ErrorReport | null;
 }
 
 /** Before the first event. */
@@ -69,7 +70,7 @@ export function fileKey(of: { readonly model: string; readonly file: string }): 
 }
 
 /** A thousand small files must not make every event a walk over a thousand. */
-const MOST_FILES = 64;
+const MOST_FILES = 32;
 /** Nothing at all came for this long: a pause of everything. */
 const IDLE_MS = 1_000;
 
@@ -116,7 +117,7 @@ function reduceOne(state: ProgressState, event: LuciEvent): ProgressState {
 }
 
 function pausedBy(state: ProgressState, event: LuciEvent): ProgressState["pausedFor"] {
-  if (event.type === "run.paused") return event.reason;
+  if (event.type === "run.paused") return event.error;
   return event.type === "run.resumed" ? null : state.pausedFor;
 }
 

@@ -58,6 +58,16 @@ export function slotAt({ stretches }: RateTimetable, date: Date): RateSlot | nul
   return found?.slot ?? null;
 }
 
+/** Whether the same range, or the same gap, holds from one moment to another: no boundary lies between them. */
+export function isOneStretch(timetable: RateTimetable, from: Date, to: Date): boolean {
+  const slot = slotAt(timetable, from);
+  // After a week everything comes again.
+  const minutes = Math.min(Math.ceil((to.getTime() - from.getTime()) / 60_000), WEEK_MINUTES);
+  for (let minute = 1; minute < minutes; minute += 1)
+    if (slotAt(timetable, new Date(from.getTime() + minute * 60_000)) !== slot) return false;
+  return slotAt(timetable, to) === slot;
+}
+
 function stretchesOf(slot: RateSlot): Stretch[] {
   const groups = RANGE.exec(slot.name.trim().toLowerCase())?.groups;
   if (!groups) throw badRange(slot.name);

@@ -16,8 +16,13 @@ import { factsOf } from "./open-file.ts";
 /** A whole file as it was read back: what was hashed is what is looked at. */
 export type ReadBack = Pick<OpenFile, "read" | "facts">;
 
+/** The same, in memory until it is dropped. */
+export interface HeldFile extends ReadBack {
+  drop(): void;
+}
+
 /** Jobs that read the whole file, of one piece at most, at once when it is whole. Nothing to close. */
-export function createInlineHashes(onRead: (readBack: ReadBack) => void): HashPool {
+export function createInlineHashes(onRead: (held: HeldFile) => void): HashPool {
   return {
     open: (options, listener) => {
       // As every worker does; it takes microseconds.
@@ -30,7 +35,7 @@ export function createInlineHashes(onRead: (readBack: ReadBack) => void): HashPo
 
 interface Ears {
   readonly listener: HashListener;
-  readonly onRead: (readBack: ReadBack) => void;
+  readonly onRead: (held: HeldFile) => void;
 }
 
 function openJob(options: HashJobOptions, { listener, onRead }: Ears): HashJob {
@@ -44,7 +49,7 @@ function openJob(options: HashJobOptions, { listener, onRead }: Ears): HashJob {
         const mark = fingerprint(bytes);
         if (expected !== null && expected !== mark && sizeBytes > 0) return listener.onBad(0);
         isFinished = true;
-        onRead(asReadBack(bytes, facts));
+        onRead(hold(bytes, facts));
         if (sizeBytes > 0) listener.onPiece(0, { fingerprint: mark, hashedBytes: sizeBytes, state: null });
         listener.onDigest(digestsOf(bytes, options.gitBlob));
       } catch (error) {
@@ -64,7 +69,7 @@ function openJob(options: HashJobOptions, { listener, onRead }: Ears): HashJob {
   };
 }
 
-function readWhole(path: string, sizeBytes: number): { bytes: Uint8Array; facts: FileFacts } {
+function readWhole(path: string, sizeBytes: number): { bytes: Uint8Array<ArrayBuffer>; facts: FileFacts } {
   const bytes = new Uint8Array(sizeBytes);
   const fd = openSync(path, constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0));
   try {
@@ -80,7 +85,7 @@ function readWhole(path: string, sizeBytes: number): { bytes: Uint8Array; facts:
   }
 }
 
-function asReadBack(bytes: Uint8Array, facts: FileFacts): ReadBack {
+function hold(bytes: Uint8Array<ArrayBuffer>, facts: FileFacts): HeldFile {
   return {
     read: (buffer, offsetBytes) => {
       const part = bytes.subarray(offsetBytes, offsetBytes + buffer.length);
@@ -88,6 +93,8 @@ function asReadBack(bytes: Uint8Array, facts: FileFacts): ReadBack {
       return Promise.resolve(part.length);
     },
     facts: () => Promise.resolve(facts),
+    // The collector would let a thousand files pass before it looks.
+    drop: () => void bytes.buffer.transfer(0),
   };
 }
 

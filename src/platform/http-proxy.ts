@@ -24,6 +24,8 @@ const DEFAULT_PORTS: Readonly<Record<string, string>> = { "http:": "80", "https:
  * @throws LuciError E_PROXY when the variable holds no proxy's address
  */
 export function proxyFor(address: string, environment: Environment): Proxy | null {
+  // Mostly there is none, and small files come by the thousand.
+  if (Object.keys(environment).length === 0) return null;
   const url = new URL(address);
   const found = findVariable([`${url.protocol.replace(":", "")}_proxy`, "all_proxy"], environment);
   if (found === null || isExempt(url, environment)) return null;

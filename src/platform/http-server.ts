@@ -4,8 +4,8 @@ import type { Server, ServerWebSocket } from "bun";
 import { ERROR_TABLE } from "../domain/errors.ts";
 import { keepUntilEnd, makeSocketFolder, protectSocket } from "./socket-file.ts";
 
-/** More than this of a request's body is refused before anybody reads it. */
-const BODY_MAX_BYTES = 1024 * 1024;
+/** The runtime would refuse a large body with an empty page. Who handles a request bounds what is read of it: what nobody reads is not kept. */
+const BODY_MAX_BYTES = Number.MAX_SAFE_INTEGER;
 const MESSAGE_MAX_BYTES = 64 * 1024;
 /** A request that is not complete by then is given up, however slowly it goes on. */
 const REQUEST_SECONDS = 10;

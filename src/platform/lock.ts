@@ -16,7 +16,7 @@ import {
 import { LuciError } from "../domain/errors.ts";
 import { diskError } from "./disk-error.ts";
 import { openLibc } from "./libc.ts";
-import { isTagAlive, ownIdentity, ownerTag } from "./machine.ts";
+import { bootId, isNeighbour, isTagAlive, ownIdentity, ownerTag } from "./machine.ts";
 
 /** Who holds a lock, for people. */
 export interface LockHolder {
@@ -26,6 +26,11 @@ export interface LockHolder {
 }
 
 export interface Lock {
+  /**
+   * The tag of a process that held this lock and has ended for certain, wherever it ran: this very kernel gave it the
+   * lock, and gave it up. Null where nobody is known.
+   */
+  readonly ended: string | null;
   /** Lets go and removes the lock file. */
   release(): void;
 }
@@ -71,12 +76,12 @@ function lockByHandle(path: string, flock: Flock): Lock | { holder: LockHolder |
     }
     if (flock(fd, LOCK_EXCLUSIVE | LOCK_NON_BLOCKING) !== 0) {
       // Some network disks refuse flock altogether: a name that nobody living wrote for a while is free there too.
-      if (isAbandoned(path)) return held(path, fd);
+      if (isAbandoned(path)) return held(path, fd, { isKernels: false });
       closeSync(fd);
       return { holder: readHolder(path) };
     }
     // The holder before us removes the name when it lets go: what we locked must still be the name.
-    if (isSameFile(fd, path)) return held(path, fd);
+    if (isSameFile(fd, path)) return held(path, fd, { isKernels: true });
     closeSync(fd);
   }
 }
@@ -90,7 +95,9 @@ function isOurKind(fd: number): boolean {
 function lockByCreation(path: string): Lock | { holder: LockHolder | null } {
   for (let tries = 0; ; tries += 1) {
     try {
-      return held(path, openSync(path, constants.O_RDWR | constants.O_CREAT | constants.O_EXCL, 0o644));
+      return held(path, openSync(path, constants.O_RDWR | constants.O_CREAT | constants.O_EXCL, 0o644), {
+        isKernels: false,
+      });
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
       if (tries > 0 || isLockAlive(path)) return { holder: readHolder(path) };
@@ -115,11 +122,15 @@ function isSameFile(fd: number, path: string): boolean {
   }
 }
 
-function held(path: string, fd: number): Lock {
+/** `isKernels`: whether flock gave it, which no process survives holding. */
+function held(path: string, fd: number, { isKernels }: { isKernels: boolean }): Lock {
+  const place = isKernels ? placeOf(fd) : null;
+  const ended = place === null ? null : endedHolder(path, place);
   try {
     const owner = ownIdentity();
+    const record = { ...owner, tag: ownerTag(owner), sinceMs: Date.now(), place };
     ftruncateSync(fd, 0);
-    writeSync(fd, `${JSON.stringify({ ...owner, tag: ownerTag(owner), sinceMs: Date.now() })}\n`, 0);
+    writeSync(fd, `${JSON.stringify(record)}\n`, 0);
   } catch (error) {
     // Whoever tries again must not meet a lock that this very process forgot.
     letGo(path, fd);
@@ -129,11 +140,28 @@ function held(path: string, fd: number): Lock {
   const refresh = setInterval(() => touch(path), REFRESH_MS);
   refresh.unref();
   return {
+    ended,
     release: () => {
       clearInterval(refresh);
       letGo(path, fd);
     },
   };
+}
+
+/** The file as the kernel knows it: one that is mounted twice has two devices, and a flock of its own at each. */
+function placeOf(fd: number): string {
+  const { dev, ino } = fstatSync(fd, { bigint: true });
+  return `${dev}:${ino}`;
+}
+
+/**
+ * Who had a lock before that is ours now, where no look tells: the same kernel gave both, at the same place. Whoever
+ * can be looked up is, because a look never lies.
+ */
+function endedHolder(path: string, place: string): string | null {
+  const { tag, bootId: boot, place: before } = readRecord(path) ?? {};
+  const isSame = boot === bootId() && before === place;
+  return isSame && typeof tag === "string" && !isNeighbour(tag) ? tag : null;
 }
 
 /** Frees the lock however the disk is: a name that stays behind is free all the same. */

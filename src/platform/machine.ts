@@ -105,16 +105,27 @@ export function ownerTag(owner: Owner): string {
   return `${owner.pid}.${neighbourhood(owner)}${shortDigest(`${owner.bootId}/${owner.startToken}`)}`;
 }
 
+let ownTagText: string | null = null;
+
+/** The tag of this process. */
+export function ownTag(): string {
+  return (ownTagText ??= ownerTag(ownIdentity()));
+}
+
+/** Whether the process that a tag names can be looked up from here. */
+export function isNeighbour(tag: string): boolean {
+  const [, nonce = ""] = tag.split(".");
+  return nonce.slice(0, DIGEST_LENGTH) === neighbourhood(ownIdentity());
+}
+
 /**
  * Whether the process that a tag names is still running. A tag of another host or container counts as alive until
  * `lastSignMs` (the file's last change) is older than the lease.
  */
 export function isTagAlive(tag: string, options: { lastSignMs: number; nowMs: number }): boolean {
-  const [pidText = "", nonce = ""] = tag.split(".");
-  const pid = Number(pidText);
+  const pid = Number(tag.split(".")[0]);
   const own = ownIdentity();
-  if (nonce.slice(0, DIGEST_LENGTH) !== neighbourhood(own))
-    return options.nowMs - options.lastSignMs < LEASE_MS;
+  if (!isNeighbour(tag)) return options.nowMs - options.lastSignMs < LEASE_MS;
   if (!isProcessAlive(pid)) return false;
   return ownerTag({ ...own, pid, startToken: startTokenOf(pid) }) === tag;
 }

@@ -19,7 +19,7 @@ import { dirname } from "node:path";
 import { LuciError } from "../domain/errors.ts";
 import { errnoOf } from "./disk-error.ts";
 import type { Files } from "./files.ts";
-import { ownIdentity, ownerTag } from "./machine.ts";
+import { ownTag } from "./machine.ts";
 import { factsOf, guard, wrapHandle, writeFully } from "./open-file.ts";
 
 const OPEN_FLAGS = {
@@ -101,7 +101,7 @@ function whatIs(stats: Stats): string {
 }
 
 async function replaceText(path: string, text: string): Promise<void> {
-  const temporary = `${path}.${ownerTag(ownIdentity())}.${(temporaryCount += 1)}.tmp`;
+  const temporary = `${path}.${ownTag()}.${(temporaryCount += 1)}.tmp`;
   await guard(path, async () => {
     const handle = await open(
       temporary,

@@ -26,6 +26,7 @@ const STEPS: readonly string[] = [
    CREATE INDEX installs_at ON installs (at_ms);
    CREATE TABLE transfers (number INTEGER PRIMARY KEY AUTOINCREMENT, install INTEGER NOT NULL, file TEXT NOT NULL, how TEXT, ${MEASURED}) STRICT;
    CREATE INDEX transfers_install ON transfers (install);`,
+  `ALTER TABLE installs ADD COLUMN error TEXT;`,
 ];
 const MEASURED_COLUMNS =
   "at_ms, source, fetched_bytes, elapsed_ms, mean_bytes_per_sec, peak_bytes_per_sec, retries, outcome";
@@ -40,8 +41,8 @@ export interface HistoryQuery {
 }
 
 export interface HistoryStore {
-  /** Remembers an install and its files, all or nothing, and forgets what is too old or too much. */
-  add(install: InstallRecord): void;
+  /** Remembers installs and their files, all or nothing, and forgets what is too old or too much. */
+  add(...installs: readonly InstallRecord[]): void;
   /** The latest first. */
   read(query: HistoryQuery): PastInstall[];
   /** By local day and source since a moment, the latest day first. */
@@ -67,13 +68,17 @@ export function openHistory({ homeFolder, nowMs, onDamaged }: HistoryOptions): H
   const path = historyPath(homeFolder);
   const database = openDatabase({ path, steps: STEPS, nowMs, isCheap: true, onDamaged });
   return {
-    add: (install) => database.transaction(() => addInstall(database, install, nowMs)),
+    add: (...installs) =>
+      database.transaction(() => {
+        for (const install of installs) addInstall(database, install);
+        forgetOld(database, nowMs);
+      }),
     read: (query) => readInstalls(database, query),
     days: (sinceMs) =>
       database
         .all(
           `SELECT date(at_ms / 1000, 'unixepoch', 'localtime') AS day, source, SUM(fetched_bytes) AS fetched_bytes,
-           SUM(outcome = 'ready') AS installs FROM installs WHERE at_ms >= ? GROUP BY day, source ORDER BY day DESC, fetched_bytes DESC`,
+           SUM(outcome = 'ready') AS installs FROM installs WHERE at_ms >= ? AND (fetched_bytes > 0 OR outcome = 'ready') GROUP BY day, source ORDER BY day DESC, fetched_bytes DESC`,
           [sinceMs],
         )
         .map((row) => ({
@@ -91,11 +96,11 @@ export function openHistory({ homeFolder, nowMs, onDamaged }: HistoryOptions): H
   };
 }
 
-function addInstall(database: Database, install: InstallRecord, nowMs: number): void {
-  const { model, ref, how, transfers } = install;
+function addInstall(database: Database, install: InstallRecord): void {
+  const { model, ref, how, error, transfers } = install;
   const [row] = database.all(
-    `INSERT INTO installs (model, ref, how, ${MEASURED_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING number`,
-    [model, ref, how, ...measuredValues(install)],
+    `INSERT INTO installs (model, ref, how, error, ${MEASURED_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING number`,
+    [model, ref, how, error, ...measuredValues(install)],
   );
   const number = Number(row?.["number"]);
   for (const transfer of transfers.slice(-MOST_TRANSFERS))
@@ -103,7 +108,6 @@ function addInstall(database: Database, install: InstallRecord, nowMs: number): 
       `INSERT INTO transfers (install, file, how, ${MEASURED_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
       [number, transfer.file, transfer.how, ...measuredValues(transfer)],
     );
-  forgetOld(database, nowMs);
 }
 
 function forgetOld(database: Database, nowMs: number): void {
@@ -127,6 +131,7 @@ function readInstalls(database: Database, { name, limit, withTransfers }: Histor
     model: String(row["model"]),
     ref: String(row["ref"]),
     how: String(row["how"]) as InstallRecord["how"],
+    error: row["error"] as InstallRecord["error"],
     ...measuredOf(row),
     transferCount: Number(row["transfer_count"]),
     transfers: withTransfers ? transfersOf(database, Number(row["number"])) : [],

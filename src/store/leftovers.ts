@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { formatBytes } from "../domain/size.ts";
 import type { FileFacts } from "../platform/files.ts";
 import { isLockAlive, tryLock } from "../platform/lock.ts";
-import { isTagAlive, ownIdentity, ownerTag } from "../platform/machine.ts";
+import { isTagAlive, ownTag } from "../platform/machine.ts";
 import { type Journal, keptBytesIn, readJournal } from "./journal.ts";
 import { journalPath, lockPath, parsePartialName, partialFileName } from "./layout.ts";
 import type { Leftover } from "./leftover.ts";
@@ -155,7 +155,7 @@ async function deleteUnfinished(store: Store, item: Leftover & { readonly key: s
   const { files, layout } = store;
   const journal = journalPath(layout, item.key);
   // While data of this name stands there, every other run holds the file for taken.
-  const ownName = partialFileName({ key: item.key, tag: ownerTag(ownIdentity()) });
+  const ownName = partialFileName({ key: item.key, tag: ownTag() });
   const own = join(layout.partialsFolder, ownName);
   const isData = item.path !== journal;
   if (!isData) await (await files.open(own, "create")).close();

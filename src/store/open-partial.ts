@@ -16,7 +16,7 @@ const SMALL_ENOUGH_BYTES = 2 ** 32 - 1;
  */
 export async function openPartial(store: Store, options: PartialOptions): Promise<StorePartial> {
   const key = partialKey(options.file);
-  const claim = await claimPartial(store, key);
+  const claim = await claimPartial(store, { key, ended: options.ended ?? null });
   try {
     if (claim.fresh) await assertFits(claim.file, options.file.sizeBytes ?? 0);
     const partial = new StorePartial(store, { ...options, key, claim });

@@ -3,7 +3,7 @@
 
 import { basename, join } from "node:path";
 import { LuciError } from "../domain/errors.ts";
-import { isTagAlive, ownIdentity, ownerTag } from "../platform/machine.ts";
+import { isTagAlive, ownTag } from "../platform/machine.ts";
 import { errnoOf } from "../platform/disk-error.ts";
 import { type OpenFile, describeKind } from "../platform/files.ts";
 import { type ClaimedFile, keepSyncFailures } from "./checkpoint.ts";
@@ -20,23 +20,54 @@ export interface Claim {
   hasJournal: boolean;
 }
 
+/** Whose data file is wanted. */
+interface Wanted {
+  readonly key: string;
+  /** The tag of an owner that has ended, though it cannot be looked up from here; null for none. */
+  readonly ended: string | null;
+}
+
 /** Takes the key's data file, or makes an empty one. @throws E_LOCKED while somebody, here or elsewhere, owns it */
-export async function claimPartial(store: Store, key: string): Promise<Claim> {
+export async function claimPartial(store: Store, wanted: Wanted): Promise<Claim> {
+  const { key } = wanted;
   if (store.claimed.has(key))
     throw new LuciError("E_LOCKED", "the same file is being written for another model");
   store.claimed.add(key);
   try {
-    return await claim(store, key);
+    return await claim(store, wanted);
   } catch (error) {
     store.claimed.delete(key);
     throw error;
   }
 }
 
-async function claim(store: Store, key: string): Promise<Claim> {
+async function claim(store: Store, wanted: Wanted): Promise<Claim> {
+  const { key } = wanted;
+  // Mostly nothing is there; if something came since that was seen, it is found when ours is made.
+  const names = store.tagged.has(key) ? null : await store.partials.recent();
+  const isNew = names !== null && !names.some((name) => name.startsWith(key));
+  return (isNew ? await claimNew(store, wanted) : null) ?? claimLeft(store, wanted);
+}
+
+/** Makes an empty data file; null where one turns up that a dead process left: then that is to be taken first. */
+async function claimNew(store: Store, wanted: Wanted): Promise<Claim | null> {
+  const { key } = wanted;
+  const path = ownPath(store, key);
+  const file = keepSyncFailures(await createOwn(store, path));
+  store.tagged.add(key);
+  const { isAlone, hasJournal } = await seeAlone(store, { ...wanted, path, file });
+  return isAlone ? { path, file, fresh: true, hasJournal } : null;
+}
+
+function ownPath({ layout }: Store, key: string): string {
+  return join(layout.partialsFolder, partialFileName({ key, tag: ownTag() }));
+}
+
+async function claimLeft(store: Store, wanted: Wanted): Promise<Claim> {
+  const { key } = wanted;
   const folder = store.layout.partialsFolder;
-  const own = join(folder, partialFileName({ key, tag: ownerTag(ownIdentity()) }));
-  const { names, hasJournal } = await findLeft(store, key);
+  const own = ownPath(store, key);
+  const { names, hasJournal } = await findLeft(store, wanted);
   for (const [index, name] of names.entries()) {
     if (!(await store.files.rename(join(folder, name), own))) continue;
     store.tagged.add(key);
@@ -52,9 +83,8 @@ async function claim(store: Store, key: string): Promise<Claim> {
     await store.files.remove(own);
     store.tagged.delete(key);
   }
-  const file = keepSyncFailures(await createOwn(store, own));
-  store.tagged.add(key);
-  return { path: own, file, fresh: true, hasJournal: await seeAlone(store, { key, own, file }) };
+  // What was left and could not be taken, another process has: it is seen again, or has ended by now.
+  return (await claimNew(store, wanted)) ?? claimLeft(store, wanted);
 }
 
 /** Makes the folder only where it is missing: most files find it there. */
@@ -63,7 +93,7 @@ async function createOwn(store: Store, own: string): Promise<OpenFile> {
     return await store.files.open(own, "create");
   } catch (error) {
     const errno = error instanceof LuciError ? errnoOf(error.cause) : null;
-    if (errno === "EEXIST") throw lockedError(ownerTag(ownIdentity()));
+    if (errno === "EEXIST") throw lockedError(ownTag());
     if (errno !== "ENOENT") throw error;
     await store.files.makeFolder(store.layout.partialsFolder);
     return await store.files.open(own, "create");
@@ -81,15 +111,24 @@ async function closeFor(file: OpenFile, error: unknown): Promise<never> {
 
 /**
  * Two that begin at the same moment find nothing to rename and each make their own: whoever sees the other yields.
- * Answers whether there is a journal now: the other may have come and gone in between.
+ * Answers whether there is a journal now: the other may have come and gone in between. Ours is gone again unless
+ * it is alone.
  */
-async function seeAlone(store: Store, made: { key: string; own: string; file: OpenFile }): Promise<boolean> {
+async function seeAlone(
+  store: Store,
+  { key, ended, path, file }: Wanted & { path: string; file: OpenFile },
+): Promise<{ isAlone: boolean; hasJournal: boolean }> {
+  const yieldTo = async (): Promise<void> => {
+    await file.close();
+    await store.files.remove(path);
+    store.tagged.delete(key);
+  };
   try {
-    return (await findLeft(store, made.key)).hasJournal;
+    const { names, hasJournal } = await findLeft(store, { key, ended, own: basename(path) });
+    if (names.length > 0) await yieldTo();
+    return { isAlone: names.length === 0, hasJournal };
   } catch (error) {
-    await made.file.close();
-    await store.files.remove(made.own);
-    store.tagged.delete(made.key);
+    await yieldTo();
     throw error;
   }
 }
@@ -99,19 +138,22 @@ async function isOnlyName(file: OpenFile): Promise<boolean> {
   return facts.links === 1;
 }
 
-/** Data files of a key that nobody else owns, and whether it has a journal. @throws E_LOCKED while somebody does */
-async function findLeft(store: Store, key: string): Promise<{ names: string[]; hasJournal: boolean }> {
+/** Data files of a key that nobody owns, and whether it has a journal. @throws E_LOCKED while somebody else does */
+async function findLeft(
+  store: Store,
+  { key, ended, own = null }: Wanted & { own?: string | null },
+): Promise<{ names: string[]; hasJournal: boolean }> {
   const journalName = basename(journalPath(store.layout, key));
   const names: string[] = [];
   let hasJournal = false;
-  for (const name of await store.files.list(store.layout.partialsFolder)) {
+  for (const name of await store.partials.now()) {
     if (name === journalName) hasJournal = true;
-    if (!name.startsWith(key)) continue;
+    if (name === own || !name.startsWith(key)) continue;
     const parsed = parsePartialName(name);
     if (parsed?.key !== key) continue;
     await assertPlainFile(store, join(store.layout.partialsFolder, name));
-    if (parsed.tag !== null && (await isOwned(store, { name, key, tag: parsed.tag })))
-      throw lockedError(parsed.tag);
+    const { tag } = parsed;
+    if (tag !== null && tag !== ended && (await isOwned(store, { name, key, tag }))) throw lockedError(tag);
     names.push(name);
   }
   // What was put at rest in order comes first.
@@ -132,14 +174,14 @@ async function assertPlainFile(store: Store, path: string): Promise<void> {
 }
 
 function lockedError(tag: string): LuciError {
-  const isOwn = tag === ownerTag(ownIdentity());
+  const isOwn = tag === ownTag();
   const who = isOwn ? "another part of this process" : `another process (pid ${tag.split(".")[0]})`;
   return new LuciError("E_LOCKED", `${who} is writing this file`);
 }
 
 async function isOwned(store: Store, owned: { name: string; key: string; tag: string }): Promise<boolean> {
   // The key is claimed: what this store left under its tag nobody writes any more.
-  if (owned.tag === ownerTag(ownIdentity())) return !store.tagged.has(owned.key);
+  if (owned.tag === ownTag()) return !store.tagged.has(owned.key);
   const facts = await store.files.facts(join(store.layout.partialsFolder, owned.name));
   if (!facts) return false;
   return isTagAlive(owned.tag, { lastSignMs: facts.modifiedMs, nowMs: Date.now() });

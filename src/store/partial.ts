@@ -198,6 +198,7 @@ export class StorePartial implements Partial {
 
   async #letGo(act: () => Promise<void>): Promise<void> {
     this.#hash?.close();
+    this.#readBack.drop();
     try {
       await act();
       this.#store.tagged.delete(this.#options.key);

@@ -10,9 +10,6 @@ import type { Manifest, ManifestFile } from "./manifest.ts";
 import { assertReachable } from "./own-folders.ts";
 import type { Store } from "./store.ts";
 
-/** What was seen of a folder is believed this long: a run lasts hours, and others remove folders or put links there. */
-const LOOK_MS = 1_000;
-
 /** A plan's file with its place: `path` is relative to the models folder, with forward slashes. */
 export interface Placement {
   readonly file: PlanFile;
@@ -86,20 +83,24 @@ export function isSameContent(file: PlanFile, installed: ManifestFile): boolean 
  * a folder at once it is done once.
  */
 export async function makePlace(store: Store, path: string): Promise<void> {
-  const folder = path.split("/").slice(0, -1).join("/");
-  const nowMs = performance.now();
-  const known = store.places.get(folder);
-  if (known && nowMs - known.sinceMs < LOOK_MS) return known.made;
-  const made = makeParents(store, path);
-  store.places.set(folder, { made, sinceMs: nowMs });
-  await made.catch((error: unknown) => {
-    store.places.delete(folder);
-    throw error;
-  });
+  await store.places.once(folderOf(path), () => makeParents(store, path));
+}
+
+/** Makes sure that no link leads to a place; for many files of a folder at once it is done once. @throws E_UNSAFE_PATH */
+export async function checkWay(store: Store, path: string): Promise<void> {
+  await store.ways.once(folderOf(path), () => assertReachable(store, absoluteOf(store, path)));
+}
+
+function folderOf(path: string): string {
+  return path.slice(0, Math.max(0, path.lastIndexOf("/")));
+}
+
+function absoluteOf(store: Store, path: string): string {
+  return join(store.layout.modelsFolder, ...path.split("/"));
 }
 
 async function makeParents(store: Store, path: string): Promise<void> {
   const parents = path.split("/").slice(0, -1);
-  await assertReachable(store, join(store.layout.modelsFolder, ...path.split("/")));
+  await assertReachable(store, absoluteOf(store, path));
   await store.files.makeFolder(join(store.layout.modelsFolder, ...parents));
 }

@@ -3,7 +3,7 @@
 
 import { join } from "node:path";
 import { type Range, missingRanges, subtractRange } from "../domain/range.ts";
-import { ownIdentity, ownerTag } from "../platform/machine.ts";
+import { ownTag } from "../platform/machine.ts";
 import { formatJournal, makeJournal, readJournal } from "./journal.ts";
 import { journalPath, parsePartialName, partialFileName } from "./layout.ts";
 import { type ManifestFile, installedPath } from "./manifest.ts";
@@ -25,7 +25,7 @@ export async function salvageFile(store: Store, key: string, damaged: Damaged): 
   if (names.some((name) => parsePartialName(name)?.key === key) && (await readJournal(store, key))) return;
   const { record } = damaged;
   await files.makeFolder(layout.partialsFolder);
-  const copy = join(layout.partialsFolder, partialFileName({ key, tag: ownerTag(ownIdentity()) }));
+  const copy = join(layout.partialsFolder, partialFileName({ key, tag: ownTag() }));
   await files.remove(copy);
   try {
     await files.clone(installedPath(store, record), copy);

@@ -4,6 +4,7 @@ import type { Files } from "../platform/files.ts";
 import { type HashPool, createHashPool } from "../platform/hash-pool.ts";
 import type { HasherChoice } from "../domain/settings.ts";
 import { type Layout, layoutOf } from "./layout.ts";
+import { Lately, SharedListing } from "./lately.ts";
 
 export interface Store {
   readonly files: Files;
@@ -14,30 +15,31 @@ export interface Store {
   readonly claimed: Set<string>;
   /** Keys whose data this store put under this process's tag, and has not put away: another store's are not its to take. */
   readonly tagged: Set<string>;
-  /** Folders for models that were looked at and made just now, by path. */
-  readonly places: Map<string, Place>;
-}
-
-/** A folder that was looked at and made, or is being made, since a moment of `performance.now()`. */
-interface Place {
-  readonly made: Promise<void>;
-  readonly sinceMs: number;
+  /** Folders for models that no link led to just now. */
+  readonly ways: Lately;
+  /** Folders for models that were looked at and made just now. */
+  readonly places: Lately;
+  /** What lies among the unfinished files. */
+  readonly partials: SharedListing;
 }
 
 /** Opens a models folder without touching it: nothing is made before something is written. */
 export function openStore(options: { files: Files; modelsFolder: string; hasher: HasherChoice }): Store {
+  const layout = layoutOf(options.modelsFolder);
   return {
     files: options.files,
-    layout: layoutOf(options.modelsFolder),
+    layout,
     hashes: createHashPool(),
     hasher: options.hasher,
     claimed: new Set(),
     tagged: new Set(),
-    places: new Map(),
+    ways: new Lately(),
+    places: new Lately(),
+    partials: new SharedListing(options.files, layout.partialsFolder),
   };
 }
 
 /** For another run in this process: the same claims and workers, while folders are looked at anew. */
 export function shareStore(store: Store): Store {
-  return { ...store, places: new Map() };
+  return { ...store, ways: new Lately(), places: new Lately() };
 }

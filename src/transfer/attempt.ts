@@ -7,8 +7,11 @@ import type { Range } from "../domain/range.ts";
 import { type Answer, isWebPage } from "../platform/http-answer.ts";
 import { statusError } from "../platform/http-errors.ts";
 import type { Http } from "../platform/http.ts";
+import type { Allowance } from "./allowance.ts";
 import type { Limiter } from "./limiter.ts";
-import { type Span, missingParts } from "./spans.ts";
+import { writeMissing } from "./missing.ts";
+import { countRefused, tooMuch, tooOften } from "./refusal.ts";
+import type { Span } from "./spans.ts";
 
 /** Small writes cost more than the copy-free gathering of what the network brings. */
 const WRITE_BYTES = 512 * 1024;
@@ -30,6 +33,7 @@ export interface AttemptOptions {
   readonly file: string;
   readonly partial: Partial;
   readonly limiter: Limiter;
+  readonly allowance: Allowance;
   readonly signal: AbortSignal;
   validatorOf(answer: Answer): Validator;
   /** The server accepted: others may follow. Called before the first byte is written. */
@@ -56,6 +60,8 @@ export async function runAttempt(options: AttemptOptions): Promise<void> {
     else if (answer.status === 200) await receiveWhole(answer, options);
     else if (answer.status === 416) receiveNothing(answer, options);
     else throw unexpected(answer, options.file);
+  } catch (error) {
+    throw signal.aborted ? error : await countRefused(answer, error, options.allowance);
   } finally {
     await answer.discard();
   }
@@ -119,8 +125,10 @@ async function receiveRange(answer: Answer, range: Range, options: AttemptOption
 async function receiveWhole(answer: Answer, options: AttemptOptions): Promise<void> {
   const { partial } = options;
   // Where no size is told, the end of this body is the end of the file: nothing longer may lie beyond it.
-  if (partial.sizeBytes === null && answer.contentLengthBytes === null && partial.doneBytes > 0)
+  if (partial.sizeBytes === null && answer.contentLengthBytes === null && partial.doneBytes > 0) {
+    if (!options.allowance.beginAgain()) throw tooOften(options.file);
     await partial.restart("its size is not known, so it cannot be continued");
+  }
   accept(answer, { ranges: false, sizeBytes: answer.contentLengthBytes, options });
   options.onWhole?.();
   const expectedBytes = partial.sizeBytes;
@@ -189,7 +197,7 @@ async function pour(
   answer: Answer,
   { startBytes, endBytes, lastBytes, reservedBytes, options }: Pour,
 ): Promise<number> {
-  const { partial, limiter, signal } = options;
+  const { partial, limiter, allowance, signal } = options;
   let gathered: Uint8Array[] = [];
   let gatheredBytes = 0;
   let offsetBytes = startBytes;
@@ -200,8 +208,11 @@ async function pour(
     gathered = [];
     gatheredBytes = 0;
     flushedMs = performance.now();
-    await writeMissing(partial, { startBytes: offsetBytes, chunks });
-    offsetBytes += chunks.reduce((sum, chunk) => sum + chunk.length, 0);
+    const sizeBytes = chunks.reduce((sum, chunk) => sum + chunk.length, 0);
+    const writtenBytes = await writeMissing(partial, { startBytes: offsetBytes, chunks, sizeBytes });
+    allowance.kept(writtenBytes);
+    allowance.wasted(sizeBytes - writtenBytes);
+    offsetBytes += sizeBytes;
     for (const chunk of chunks) free(chunk);
   };
   try {
@@ -217,6 +228,7 @@ async function pour(
       if (payBytes > 0) await limiter.take(payBytes, signal);
       if (gatheredBytes >= WRITE_BYTES || arrivedMs - flushedMs > SHOW_MS) await flush();
       options.onBlocked(performance.now() - arrivedMs);
+      if (allowance.isSpent) throw tooOften(options.file);
       if (wanted.length === chunk.length && offsetBytes + gatheredBytes < endBytes()) continue;
       if (offsetBytes + gatheredBytes < lastBytes) break;
       if (wanted.length < chunk.length) throw tooMuch(options.file);
@@ -231,27 +243,4 @@ async function pour(
 /** Gives a written chunk's memory back now: the collector would let gigabytes pass before it looks. */
 function free({ buffer, byteLength }: Uint8Array): void {
   if (buffer instanceof ArrayBuffer && buffer.byteLength === byteLength) buffer.transfer(0);
-}
-
-function tooMuch(file: string): LuciError {
-  return new LuciError("E_SERVER", `${file}: the server sends more bytes than it announced`);
-}
-
-async function writeMissing(
-  partial: Partial,
-  run: { startBytes: number; chunks: Uint8Array[] },
-): Promise<void> {
-  const sizeBytes = run.chunks.reduce((sum, chunk) => sum + chunk.length, 0);
-  if (sizeBytes === 0) return;
-  const missing = partial.sizeBytes === null ? null : partial.missing();
-  const endBytes = run.startBytes + sizeBytes;
-  const allMissing =
-    missing?.some((gap) => gap.startBytes <= run.startBytes && gap.endBytes >= endBytes) ?? true;
-  if (allMissing) return partial.write(run.startBytes, run.chunks);
-  let startBytes = run.startBytes;
-  for (const bytes of run.chunks) {
-    for (const part of missingParts(missing ?? [], { startBytes, bytes }))
-      await partial.write(part.startBytes, [part.bytes]);
-    startBytes += bytes.length;
-  }
 }

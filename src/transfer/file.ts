@@ -8,6 +8,7 @@ import { decide } from "../domain/retry.ts";
 import { sleep } from "../platform/clock.ts";
 import type { Answer } from "../platform/http-answer.ts";
 import { isOtherVersion, runAttempt } from "./attempt.ts";
+import { isWhole, missingOf } from "./missing.ts";
 import type { Seat } from "./pool.ts";
 import { watchRequest } from "./request-watch.ts";
 import { Route } from "./route.ts";
@@ -48,7 +49,7 @@ export class FileTransfer {
     this.#untilEnd = AbortSignal.any([this.#signal, this.#end.signal]);
     this.#route = new Route(options.locate, this.#signal);
     this.#board = new SpanBoard(
-      () => this.#missing(),
+      () => missingOf(partial),
       () => performance.now(),
     );
   }
@@ -68,11 +69,6 @@ export class FileTransfer {
       this.#seat.leave();
     }
     if (this.#failure) throw this.#failure;
-  }
-
-  #missing() {
-    const whole = [{ startBytes: 0, endBytes: Number.MAX_SAFE_INTEGER }];
-    return this.#partial.sizeBytes === null ? whole : this.#partial.missing();
   }
 
   #hire(failures = 0): void {
@@ -131,8 +127,7 @@ export class FileTransfer {
   }
 
   #takeWhole(): null | undefined {
-    const isDone = this.#partial.sizeBytes !== null && this.#partial.missing().length === 0;
-    if (isDone || this.#whole) return undefined;
+    if (isWhole(this.#partial) || this.#whole) return undefined;
     this.#whole = { span: null };
     return null;
   }
@@ -238,6 +233,9 @@ export class FileTransfer {
   ): Promise<void> {
     const error = this.#route.judge(toLuciError(thrown), located);
     if (error === "elsewhere") return;
+    // Whatever follows the last byte that was missing: the digest has the word.
+    if (isWhole(this.#partial) && !isOtherVersion(error)) return;
+    if (this.#options.allowance.isSpent) throw error;
     if (error.code === "E_MALFORMED" && this.#mode !== "whole") {
       // A server that mixes up ranges may still send the whole file.
       this.#mode = "whole";

@@ -1,13 +1,17 @@
 // Which connection fetches which part of a file: a board of spans in flight. The lowest missing bytes go
 // first; when nothing is free any more, an idle connection takes over half of what the slowest has left.
 
-import { type Range, rangeSize, subtractRange } from "../domain/range.ts";
+import { type Range, rangeSize, subtractRange, totalSize } from "../domain/range.ts";
 
 /** Spans end at multiples of this, so that they agree with the store's pieces. */
 const GRAIN_BYTES = 8 * 1024 * 1024;
 const LARGEST_SPAN_BYTES = 64 * 1024 * 1024;
 /** A span lasts about this long, whatever the link: long enough to hide the round trip, short enough to steer. */
 const SPAN_MS = 1_000;
+/** Towards the end spans get shorter, so that all connections end together, but not shorter than this … */
+const LAST_SPAN_MS = 250;
+/** … or this. */
+const LAST_SPAN_BYTES = 1024 * 1024;
 /** Smaller rests are not worth a request of their own. */
 const SMALLEST_STEAL_BYTES = 256 * 1024;
 /** A connection that needs longer than this for its rest is helped; what it has under way is then sent twice. */
@@ -32,6 +36,7 @@ export class SpanBoard {
   readonly #now: () => number;
   readonly #busy = new Set<Span>();
   #spanBytes = GRAIN_BYTES;
+  #lastSpanBytes = LAST_SPAN_BYTES;
 
   /** `missing` answers the parts that are not written yet; `now` a clock in milliseconds. */
   constructor(missing: () => Range[], now: () => number) {
@@ -50,10 +55,18 @@ export class SpanBoard {
     const gap = free[0];
     if (!gap) return null;
     const { startBytes } = gap;
+    const fairBytes = this.#fairBytes(totalSize(free));
     return this.#begin(
       startBytes,
-      Math.min(gap.endBytes, this.#alignedEnd(startBytes), startBytes + mostBytes),
+      Math.min(gap.endBytes, this.#alignedEnd(startBytes), startBytes + Math.min(mostBytes, fairBytes)),
     );
+  }
+
+  /** What leaves enough for the others, so that none of them has to wait for this one at the end. */
+  #fairBytes(freeBytes: number): number {
+    if (this.#busy.size === 0) return freeBytes;
+    const shareBytes = freeBytes / (this.#busy.size + 1);
+    return Math.max(this.#lastSpanBytes, Math.ceil(shareBytes / LAST_SPAN_BYTES) * LAST_SPAN_BYTES);
   }
 
   /** Half of the slowest span's rest (all of it, if that one is silent), or null when nobody needs help. */
@@ -100,6 +113,8 @@ export class SpanBoard {
     if (movedBytes === 0 || elapsedMs <= 0) return;
     const idealBytes = (movedBytes / elapsedMs) * SPAN_MS;
     this.#spanBytes = Math.min(LARGEST_SPAN_BYTES, Math.max(GRAIN_BYTES, idealBytes));
+    const leastBytes = Math.ceil((idealBytes * LAST_SPAN_MS) / SPAN_MS);
+    this.#lastSpanBytes = Math.min(GRAIN_BYTES, Math.max(LAST_SPAN_BYTES, leastBytes));
   }
 
   #begin(startBytes: number, endBytes: number): Span {

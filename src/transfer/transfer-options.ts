@@ -4,6 +4,7 @@ import type { LuciError } from "../domain/errors.ts";
 import type { Located, Validator } from "../domain/plan.ts";
 import type { Answer } from "../platform/http-answer.ts";
 import type { Http } from "../platform/http.ts";
+import type { Allowance } from "./allowance.ts";
 import type { Gate } from "./gate.ts";
 import type { Limiter } from "./limiter.ts";
 import type { ConnectionPool } from "./pool.ts";
@@ -15,6 +16,8 @@ export interface TransferOptions {
   /** Passed before every request; shutting it gives up those under way. */
   readonly gate: Gate;
   readonly retries: number;
+  /** The file's own, for all that is fetched of it in a run. */
+  readonly allowance: Allowance;
   readonly signal: AbortSignal;
   /** Fresh URL and headers from the source. */
   locate(): Promise<Located>;

@@ -29,6 +29,7 @@ export async function transferFile(file: string, partial: Partial, options: Tran
     } catch (error) {
       // The version changed under us, or may have: begin again with what there is now, once.
       if (!(error instanceof LuciError) || !isOtherVersion(error) || restarts > 0) throw error;
+      if (!options.allowance.beginAgain()) throw error;
       restarts += 1;
       const isChanged = error.code === "E_CHANGED";
       await partial.restart(isChanged ? "it changed at its source" : NOT_TOLD_APART);

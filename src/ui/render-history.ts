@@ -28,7 +28,7 @@ export function renderHistory({ installs, name, keepsHistory }: HistoryResult, s
   }
   const rest = installs.map((install) => [
     formatBytes(install.fetchedBytes),
-    formatRate(install.meanBytesPerSec),
+    install.fetchedBytes === 0 ? "" : formatRate(install.meanBytesPerSec),
     install.outcome,
   ]);
   const times = installs.map(({ at }) => localTime(at));
@@ -48,12 +48,14 @@ export function renderHistory({ installs, name, keepsHistory }: HistoryResult, s
   return rendered({ data, summary: off });
 }
 
-function notesOf({ source, elapsedMs, peakBytesPerSec, retries, how, transferCount }: PastInstall): string[] {
+function notesOf(install: PastInstall): string[] {
+  const { source, elapsedMs, fetchedBytes, peakBytesPerSec, retries, how, transferCount, error } = install;
   return [
+    error ?? "",
     escapeText(source),
     formatDuration(elapsedMs),
-    `peak ${formatRate(peakBytesPerSec)}`,
-    transferCount === 1 ? "" : plural(transferCount, "file"),
+    fetchedBytes === 0 ? "" : `peak ${formatRate(peakBytesPerSec)}`,
+    transferCount <= 1 ? "" : plural(transferCount, "file"),
     retries === 0 ? "" : retries === 1 ? "1 retry" : `${retries} retries`,
     how === "repaired" ? how : "",
   ].filter((note) => note !== "");

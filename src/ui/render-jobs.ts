@@ -1,11 +1,11 @@
 // Jobs of running processes: the table of `ps`, and what steering did to them.
 
 import type { LuciEvent } from "../domain/events.ts";
-import { type Job, PRIORITIES, isEnded } from "../domain/job.ts";
+import { type Job, PRIORITIES, isEnded, lacksRoom } from "../domain/job.ts";
 import type { PsResult, SteerResult } from "../domain/results.ts";
 import { formatBytes, formatRate, formatRemaining } from "../domain/size.ts";
 import { escapeText } from "../domain/text.ts";
-import { alignRows, fitMiddle, widthOf } from "./layout.ts";
+import { alignRows, fitMiddle, widthOf, wrapLine } from "./layout.ts";
 import { type Rendered, plural, rendered } from "./rendered.ts";
 import { percentOf } from "./sentences.ts";
 import type { Style } from "./style.ts";
@@ -35,7 +35,7 @@ export function watchLines(jobs: readonly Job[], style: Style): string[] {
 function jobLines(jobs: readonly Job[], { paint, columns }: Style): string[] {
   const rest = jobs.map((job) => [
     escapeText(job.id),
-    job.state,
+    lacksRoom(job) ? "no room" : job.state,
     job.totalBytes === null ? formatBytes(job.doneBytes) : percentOf(job.doneBytes, job.totalBytes),
     job.bytesPerSec > 0 ? formatRate(job.bytesPerSec) : "",
     job.etaMs === null ? "" : formatRemaining(job.etaMs),
@@ -48,12 +48,17 @@ function jobLines(jobs: readonly Job[], { paint, columns }: Style): string[] {
   ]);
   return alignRows(rows, { right: [3, 4, 5] }).flatMap((line, index) => {
     const notes = jobs[index] ? notesOf(jobs[index]) : [];
-    return notes.length === 0 ? [line] : [line, `  ${paint.dim(notes.join(", "))}`];
+    if (notes.length === 0) return [line];
+    const rows = wrapLine(notes.join(", "), columns - 1 - GAP_WIDTH);
+    return [line, ...rows.map((row) => `  ${paint.dim(row)}`)];
   });
 }
 
-function notesOf({ files, doneFiles, priority, limitBytesPerSec, totalBytes, doneBytes }: Job): string[] {
+function notesOf(job: Job): string[] {
+  const { files, doneFiles, priority, limitBytesPerSec, totalBytes, doneBytes, error } = job;
+  if (job.state === "failed" && error) return [`${escapeText(error.message)} (${error.code})`];
   return [
+    error && lacksRoom(job) ? escapeText(error.message) : "",
     totalBytes === null ? "" : `${formatBytes(doneBytes)} of ${formatBytes(totalBytes)}`,
     files > 1 ? `${doneFiles} of ${files} files` : "",
     priority === 0 ? "" : `priority ${priorityName(priority)}`,

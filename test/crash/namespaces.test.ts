@@ -3,7 +3,7 @@
 // needs: unshare (util-linux)
 
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
-import { rm, utimes } from "node:fs/promises";
+import { readFile, rm, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { checkInvariants } from "../support/invariants.ts";
@@ -13,7 +13,10 @@ import { fileBytes, filesBelow, hold, openStage } from "../support/stage.ts";
 import type { Stage } from "../support/stage.ts";
 
 const SMALL_BYTES = 900_000;
+/** Too large to be written without a lock. */
+const LARGE_BYTES = 6_000_000;
 const INSTALL = ["install", "hf:org/one:one.gguf"];
+const INSTALL_LARGE = ["install", "hf:org/two:two.gguf"];
 const VIEWS = [
   [
     "with a /proc of its own",
@@ -31,7 +34,10 @@ if (!canUnshare) {
 let stage: Stage;
 beforeAll(async () => {
   stage = await openStage({
-    repos: [{ name: "org/one", files: [await ggufFile("one.gguf", SMALL_BYTES, 1)] }],
+    repos: [
+      { name: "org/one", files: [await ggufFile("one.gguf", SMALL_BYTES, 1)] },
+      { name: "org/two", files: [await ggufFile("two.gguf", LARGE_BYTES, 2)] },
+    ],
   });
 });
 beforeEach(async () => {
@@ -89,5 +95,48 @@ describe.skipIf(!canUnshare).each(VIEWS)("in PID namespaces %s", (_view, wrapper
     expect((await stage.luci(INSTALL)).exitCode).toBe(0);
     expect((await checkInvariants(stage.models, stage.hub)).finals).toEqual(["one.gguf"]);
     expect(await partsOf()).toEqual([]);
+  });
+
+  const locksOf = (): Promise<string[]> => filesBelow(join(stage.partials, "../locks"));
+  const beginLarge = async (): Promise<ReturnType<Stage["start"]>> => {
+    hold(stage.hub);
+    const first = stage.start(INSTALL_LARGE, { wrapper });
+    await moment(async () => (await partsOf()).length === 1);
+    return first;
+  };
+
+  test("what a dead one left under a lock is taken over at once: the kernel gave the lock up", async () => {
+    const first = await beginLarge();
+    const refused = await stage.luci([...INSTALL_LARGE, "--no-wait"], { wrapper });
+    expect([refused.exitCode, refused.stderr]).toEqual([9, expect.stringContaining("is working on it")]);
+    stage.hub.behave({ rateBytesPerSec: LARGE_BYTES / 4 });
+    await moment(() => fileBytes(stage.hub) > LARGE_BYTES / 4);
+    hold(stage.hub);
+    first.kill("SIGKILL");
+    await first.ended;
+    expect(await partsOf()).toHaveLength(1);
+    stage.hub.behave({ rateBytesPerSec: null });
+    const second = await stage.luci([...INSTALL_LARGE, "--no-wait"], { wrapper });
+    expect([second.exitCode, second.stderr]).toEqual([0, expect.any(String)]);
+    expect((await checkInvariants(stage.models, stage.hub)).finals).toEqual(["two.gguf"]);
+    expect(await partsOf()).toEqual([]);
+  });
+
+  test.each([
+    ["of another kernel", (text: string) => text.replace(/"bootId":"[^"]*"/, '"bootId":"another"')],
+    ["that no kernel gave", (text: string) => text.replace(/"place":"[^"]*"/, '"place":null')],
+    ["of another mount", (text: string) => text.replace(/"place":"[^"]*"/, '"place":"1:2"')],
+  ])("a lock %s vouches for nobody's death", async (_name, change) => {
+    const first = await beginLarge();
+    first.kill("SIGKILL");
+    await first.ended;
+    const [lock = ""] = (await locksOf()).filter((name) => name.includes("sha256-"));
+    const path = join(stage.partials, "../locks", lock);
+    const text = await readFile(path, "utf8");
+    await writeFile(path, change(text));
+    expect(change(text)).not.toBe(text);
+    const refused = await stage.luci([...INSTALL_LARGE, "--no-wait"]);
+    expect([refused.exitCode, refused.stderr]).toEqual([9, expect.stringContaining("is writing this file")]);
+    expect(await partsOf()).toHaveLength(1);
   });
 });

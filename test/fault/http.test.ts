@@ -143,6 +143,31 @@ describe("open", () => {
   });
 });
 
+describe("answers that announce an answer for ever", () => {
+  const HINT = "HTTP/1.1 103 Early Hints\r\nLink: </x>; rel=preload\r\n\r\n";
+  const CONTINUE = "HTTP/1.1 100 Continue\r\n\r\n";
+  const rows: [string, string, number][] = [
+    ["103, as fast as they go", HINT.repeat(500), 0],
+    ["100, as fast as they go", CONTINUE.repeat(1_000), 0],
+    ["103, one at a time", HINT, 20],
+  ];
+  // The runtime swallows them unseen: only the clock tells, and no number of them may stop it.
+  test.each(rows)("%s, count as silence, and the connection is closed", async (_, text, pauseMs) => {
+    const closed = Promise.withResolvers<void>();
+    const server = await serve((_asked, socket) => {
+      const send = (): void => {
+        if (!socket.destroyed) socket.write(text, () => setTimeout(send, pauseMs));
+      };
+      socket.once("close", () => closed.resolve());
+      send();
+    });
+    const error = await failure(http({ stallMs: 400 }).open(server.url, { signal }));
+    expect(error.code).toBe("E_STALLED");
+    await closed.promise;
+    expect(server.asked).toHaveLength(1);
+  });
+});
+
 describe("redirects", () => {
   test("a loop ends after ten steps", async () => {
     const server = await serve((_, socket) =>

@@ -5,7 +5,7 @@ import { describe, expect } from "bun:test";
 import { endless, file, head, page, slice, text } from "../support/hostile-answers.ts";
 import { type Script, resolveTo } from "../support/hostile-room.ts";
 import { LONG, type Row, always, atFirst, inTurn, testRow } from "../support/hostile-row.ts";
-import { FIN } from "../support/hostile-server.ts";
+import { FIN, STALL } from "../support/hostile-server.ts";
 import { LARGE, type RigRun, SMALL, eventsOf } from "../support/rig.ts";
 
 const MIB = 1024 * 1024;
@@ -25,7 +25,7 @@ const rejected: Row[] = [
         ? file(content, request, { from: { ...request.range, startBytes: 0 } })
         : undefined,
     ),
-    wants: { mostTimes: 3, mostTransfers: 3 },
+    wants: { mostTimes: 2, unread: 1, mostTransfers: 3 },
   },
   {
     name: "a range that begins later than asked",
@@ -50,7 +50,7 @@ const rejected: Row[] = [
         ? file(content, request, { from: { startBytes: request.range.startBytes, endBytes: LONG } })
         : undefined,
     ),
-    wants: { mostTimes: 2.2, mostTransfers: 3 },
+    wants: { unread: 1, mostTransfers: 3 },
   },
   {
     name: "a range shorter than asked is taken, and the rest asked for",
@@ -109,7 +109,7 @@ const rejected: Row[] = [
           ]
         : undefined,
     ),
-    wants: { mostTimes: 2.1, mostTransfers: 2 },
+    wants: { mostTimes: 2, mostTransfers: 2 },
   },
   {
     name: "a range of ten bytes at a time: not a file in three hundred thousand pieces",
@@ -157,7 +157,37 @@ const whole: Row[] = [
       (request, { content }) => file(content, request, { whole: true, cutBytes: CUT, after: [FIN] }),
       (request, { content }) => file(content, request, { whole: true, cutBytes: CUT, after: [FIN] }),
     ),
-    wants: { mostTransfers: 5, mostTimes: 2.2 },
+    wants: { mostTransfers: 5, mostTimes: 2, unread: 1 },
+  },
+  {
+    name: "200 with all of it, cut a little later every time: what came before comes again only so often",
+    vias: BOTH,
+    sizeBytes: LARGE,
+    script: always((request, { content }) =>
+      file(content, request, {
+        whole: true,
+        cutBytes: (request.turn + 1) * 3 * MIB,
+        after: [{ pauseMs: 50 }, FIN],
+      }),
+    ),
+    wants: {
+      code: "E_NETWORK",
+      exit: 5,
+      mostTimes: 2,
+      unread: 1,
+      leastKeptBytes: 10 * MIB,
+      words: /cannot continue/,
+    },
+  },
+  {
+    name: "a server that falls silent on all of its connections is not asked for ever",
+    vias: BOTH,
+    sizeBytes: LARGE,
+    settings: { connections: 4, stallMs: 8_000 },
+    script: always((request, { content }) =>
+      request.turn === 0 ? undefined : [...file(content, request, { cutBytes: 0 }), STALL],
+    ),
+    wants: { code: "E_STALLED", exit: 5, leastKeptBytes: 7 * MIB },
   },
   {
     name: "200 with all of it in chunks",
@@ -428,7 +458,7 @@ const announced: Row[] = [
     vias: ["address", "bare"],
     sizeBytes: LONG,
     script: atFirst((request, { content }) => file(content, request, { whole: true, after: endless() })),
-    wants: { mostTimes: 2 },
+    wants: { unread: 1 },
   },
 ];
 

@@ -41,14 +41,15 @@ export interface ServeOptions {
   readonly args?: readonly string[];
   /** Any that is free, where none is named. */
   readonly port?: number;
+  readonly timeoutMs?: number;
 }
 
 /** Starts a daemon and waits until it listens. The caller ends it. */
 export async function startServe(stage: Stage, options: ServeOptions = {}): Promise<Serve> {
-  const { env = {}, args = [], port = 0 } = options;
+  const { env = {}, args = [], port = 0, timeoutMs = 600_000 } = options;
   const child = stage.start(["serve", "--port", String(port), "--json", ...args], {
     env,
-    timeoutMs: 600_000,
+    timeoutMs,
   });
   const url = await found(
     `a daemon that listens`,

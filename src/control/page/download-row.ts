@@ -1,6 +1,6 @@
 // One download: how far it is, and what can be done with it.
 
-import { isEnded, type Job } from "../../domain/job.ts";
+import { isEnded, type Job, lacksRoom } from "../../domain/job.ts";
 import { formatBytes } from "../../domain/size.ts";
 import { make, makeButton, type Row, setAttribute, setText } from "./elements.ts";
 import { askForLimit } from "./limit.ts";
@@ -11,8 +11,6 @@ import { percentOf, progressWords, STATE_WORDS } from "./words.ts";
 
 export interface DownloadRowOptions {
   readonly shell: Shell;
-  /** Takes a failed one out of sight. */
-  putAway(id: string): void;
 }
 
 /** The row of a download. */
@@ -39,7 +37,7 @@ export class DownloadRow implements Row<Job> {
       limit: () => void askJobLimit(this.#job, options.shell),
       cancel: () => void askToCancel(this.#job, options.shell),
       again: () => options.shell.attempt(() => tryAgain(this.#job, options.shell)),
-      away: () => options.putAway(this.#job.id),
+      away: () => options.shell.attempt(() => dismiss(this.#job, options.shell)),
     });
     const { pause, limit, cancel, again, away } = this.#buttons;
     const actions = [pause, limit, cancel, this.#priority.element, again, away];
@@ -63,7 +61,7 @@ export class DownloadRow implements Row<Job> {
     setText(this.#title, model);
     setText(this.#ref, ref === model ? "" : ref);
     this.#ref.hidden = ref === model;
-    setText(this.#state, STATE_WORDS[state]);
+    setText(this.#state, lacksRoom(job) ? "No room" : STATE_WORDS[state]);
     setAttribute(this.#state, "data-state", state);
     const percent = percentOf(job);
     setAttribute(this.#bar, "value", percent === null ? null : String(percent));
@@ -107,6 +105,11 @@ function makeButtons({ pause, limit, cancel, again, away }: Deeds) {
 
 async function tryAgain(job: Job, shell: Shell): Promise<void> {
   shell.noteJob(await shell.ask<Job>("POST", "/v1/downloads", { body: { ref: job.ref } }));
+}
+
+/** A failed one is no news any more, here and elsewhere. */
+async function dismiss(job: Job, shell: Shell): Promise<void> {
+  shell.noteJob(await shell.ask<Job>("DELETE", `/v1/downloads/${job.id}?partials=resume`));
 }
 
 function askJobLimit(job: Job, shell: Shell): Promise<void> {

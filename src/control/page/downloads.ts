@@ -20,16 +20,11 @@ export interface DownloadsView {
 export function createDownloads(shell: Shell): DownloadsView {
   const graph = new SpeedGraph();
   const speed = find("speed-now", HTMLElement);
-  const put = new Set<string>();
   let jobs: ReadonlyMap<string, Job> = new Map();
   let isLive = false;
   find("speed-graph", HTMLElement).append(graph.element);
-  const putAway = (id: string): void => {
-    put.add(id);
-    show(jobs);
-  };
   const rows = new RowList<Job>(find("downloads-list", HTMLElement), {
-    make: (job) => new DownloadRow(job, { shell, putAway }),
+    make: (job) => new DownloadRow(job, { shell }),
     orphaned: find("main", HTMLElement),
   });
   const sample = (): void => {
@@ -44,7 +39,7 @@ export function createDownloads(shell: Shell): DownloadsView {
   };
   const show = (all: ReadonlyMap<string, Job>): void => {
     jobs = all;
-    const shown = shownOf(all, put);
+    const shown = shownOf(all);
     rows.show(shown);
     find("downloads-empty", HTMLElement).hidden = shown.size > 0;
   };
@@ -53,11 +48,11 @@ export function createDownloads(shell: Shell): DownloadsView {
 }
 
 /** Those on their way; of those that failed, the ones nobody tried again. */
-function shownOf(jobs: ReadonlyMap<string, Job>, put: ReadonlySet<string>): Map<string, Job> {
+function shownOf(jobs: ReadonlyMap<string, Job>): Map<string, Job> {
   const newest = new Map([...jobs.values()].map((job) => [job.ref, job.id]));
   return new Map(
     [...jobs].filter(([id, job]) => {
-      const isFailure = job.state === "failed" && newest.get(job.ref) === id && !put.has(id);
+      const isFailure = job.state === "failed" && newest.get(job.ref) === id;
       return isFailure || !isEnded(job);
     }),
   );

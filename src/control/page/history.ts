@@ -46,12 +46,12 @@ function makeRow(): Row<PastInstall> {
     children: [make("div", { class: "row-head", children: [title, state] }), about],
   });
   const update = (install: PastInstall): void => {
-    const { model, outcome, how, at, source, fetchedBytes, elapsedMs, meanBytesPerSec } = install;
+    const { model, outcome, how, at, source, fetchedBytes, elapsedMs, meanBytesPerSec, error } = install;
     setText(title, model);
     setText(state, outcome === "ready" && how === "repaired" ? "Repaired" : OUTCOME_WORDS[outcome]);
     setAttribute(state, "data-state", outcome === "ready" ? "done" : outcome);
     const speed = `${formatBytes(fetchedBytes)} in ${formatDuration(elapsedMs)}, ${formatRate(meanBytesPerSec)}`;
-    const parts = [fetchedBytes > 0 ? speed : "Nothing fetched", source, moment(at)];
+    const parts = [fetchedBytes > 0 ? speed : "Nothing fetched", error ?? "", source, moment(at)];
     setText(about, parts.filter((part) => part !== "").join(" · "));
   };
   return { element, update };

@@ -7,17 +7,21 @@ import type { Shell } from "./shell.ts";
 import type { Settings } from "./wire.ts";
 import { limitText } from "./words.ts";
 
+const INSTEAD = { schedule: "Follow the timetable", default: "As in the settings" } as const;
+
+type Instead = keyof typeof INSTEAD;
+
 export interface LimitQuestion {
   readonly title: string;
   readonly limitBytesPerSec: number | null;
-  /** Whether there is a timetable that could be followed instead. */
-  readonly hasTimetable?: boolean;
+  /** What could be followed instead: the timetable, or what luci was started with. */
+  readonly instead?: Instead;
   /** @throws whatever luci says against it */
-  set(limit: number | null | "schedule"): Promise<void>;
+  set(limit: number | null | Instead): Promise<void>;
 }
 
 /** Asks for a limit and sets it. */
-export function askForLimit({ title, limitBytesPerSec, hasTimetable, set }: LimitQuestion): Promise<void> {
+export function askForLimit({ title, limitBytesPerSec, instead, set }: LimitQuestion): Promise<void> {
   return ask({
     title,
     lines: [],
@@ -29,11 +33,11 @@ export function askForLimit({ title, limitBytesPerSec, hasTimetable, set }: Limi
     choices: [
       { value: "set", label: "Set the limit", kind: "main" },
       { value: "off", label: "No limit" },
-      ...(hasTimetable ? [{ value: "schedule", label: "Follow the timetable" }] : []),
+      ...(instead ? [{ value: instead, label: INSTEAD[instead] }] : []),
     ],
     leave: "Leave it",
     answer: async (choice, text) => {
-      if (choice === "schedule") return set(choice);
+      if (choice === instead) return set(instead);
       return set(choice === "off" ? null : limitOf(text));
     },
   });
@@ -74,9 +78,10 @@ export class LimitButton {
     return askForLimit({
       title: "Limit everything together",
       limitBytesPerSec: limitRate,
-      hasTimetable: limitBy !== undefined,
+      instead: limitBy === undefined ? "default" : "schedule",
       set: async (limit) => {
-        const body = { limitRate: limit };
+        // There null means the default, which may be a limit.
+        const body = { limitRate: limit === "default" ? null : (limit ?? "off") };
         this.#show(await this.#shell.ask<Settings>("PATCH", "/v1/settings", { body }));
       },
     });

@@ -52,9 +52,11 @@ describe("a limit for everything", () => {
 
   test.each([
     ["20M/s", 20_000_000],
-    ["none", null],
-    ["off", null],
+    ["none", "off"],
+    ["off", "off"],
     ["schedule", "schedule"],
+    // There null means the default, which may be a limit.
+    ["default", null],
   ])("%p is sent as %p", async (typed, limitRate) => {
     await using there = await peer(11, ok);
     await runCommand(limitCommand, [typed]);

@@ -24,6 +24,7 @@ const JOB: Job = {
   connections: 2,
   pid: 7,
   startedAt: "2026-01-01T00:00:00.000Z",
+  endedAt: null,
   error: null,
   path: null,
 };
@@ -71,7 +72,7 @@ function stand() {
       data: JSON.parse(text) as Record<string, unknown>,
     };
   };
-  return { ask, calls };
+  return { ask, calls, route: handle };
 }
 
 describe("what is answered", () => {
@@ -140,6 +141,7 @@ describe("what is refused", () => {
     ["PATCH", "/v1/downloads/7-1", '{"limitRate":[]}', 400, "limitRate"],
     ["PATCH", "/v1/downloads/7-1", '{"limit":1}', 400, "limit"],
     ["PATCH", "/v1/settings", "{}", 400, "limitRate"],
+    ["PATCH", "/v1/settings", '{"limitRate":"default"}', 400, "limitRate"],
     ["DELETE", "/v1/downloads/7-1?partials=perhaps", undefined, 400, "partials"],
     ["GET", "/v1/events?since=x", undefined, 400, "since"],
     ["GET", "/v1/events?since=-1", undefined, 400, "since"],
@@ -156,6 +158,19 @@ describe("what is refused", () => {
   test("a body of 70 kB is not read", async () => {
     const body = JSON.stringify({ priority: "x".repeat(70_000) });
     expect((await stand().ask("PATCH", "/v1/downloads/7-1", body)).data).toMatchObject({ status: 413 });
+  });
+
+  test.each([
+    ["PATCH", "/v1/downloads/7-1", 70_000],
+    ["POST", "/v1/downloads/7-1/pause", 70_000],
+    ["POST", "/v1/nothing", 5e12],
+  ])("%s %s that announces a body of %d is refused before it is there", async (method, path, size) => {
+    const { route, calls } = stand();
+    const headers = { "Content-Length": String(size) };
+    const response = await route(new Request(`http://localhost${path}`, { method, headers }));
+    expect(response.status).toBe(413);
+    expect(await response.json()).toMatchObject({ code: "E_USAGE", hint: expect.any(String) });
+    expect(calls).toEqual([]);
   });
 
   test.each([

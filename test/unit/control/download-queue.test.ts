@@ -4,6 +4,7 @@ import type { Context, SharedRoom } from "../../../src/app/context.ts";
 import { Steering } from "../../../src/app/steering.ts";
 import { DownloadQueue } from "../../../src/control/download-queue.ts";
 import { type DownloadWish, downloadRows } from "../../../src/control/download-rows.ts";
+import { RoomLedger } from "../../../src/control/room-ledger.ts";
 import { SCHEMA_STEPS } from "../../../src/control/schema.ts";
 import { LuciError } from "../../../src/domain/errors.ts";
 import type { LuciEventBody } from "../../../src/domain/events.ts";
@@ -46,6 +47,7 @@ function openQueue({
     steering: new Steering(limits),
     partials: "resume",
     pid: 7,
+    ledger: new RoomLedger(),
     nowMs: () => (nowMs += 1_000),
     contextFor: ({ signal, room }) => {
       rooms.push(room);
@@ -274,6 +276,7 @@ describe("what fails for a reason that passes", () => {
     const queue = openQueue({ fails: () => failure });
     const [first] = queue.add([wish("a")]);
     await settle();
+    rooms[0]!.take(60);
     failure = taken;
     const [second] = queue.add([wish("b")]);
     await settle();
@@ -359,5 +362,20 @@ describe("the same, asked for again", () => {
     const [changed] = queue.add([{ ...wish("a"), said: { priority: 7, limitBytesPerSec: null } }]);
     expect(changed).toMatchObject({ isNew: false, job: { priority: 7, limitBytesPerSec: null } });
     await queue.stop();
+  });
+});
+
+describe("what has failed", () => {
+  test("is no news any more when it is cancelled, also in the next life; its bytes are others' business", async () => {
+    const queue = openQueue({ fails: () => new LuciError("E_NOT_FOUND", "no such repository") });
+    const [added] = queue.add([wish("a")]);
+    await settle();
+    const { id } = added!.job;
+    expect(queue.get(id)).toMatchObject({ state: "failed", endedAt: expect.any(String) });
+    expect(() => queue.cancel(id, "delete")).toThrow("nothing to steer");
+    expect(queue.cancel(id, null)).toMatchObject({ state: "cancelled", error: { code: "E_CANCELLED" } });
+    expect(() => queue.cancel(id, null)).toThrow("nothing to steer");
+    expect(events.at(-1)).toMatchObject({ type: "download.changed", id, state: "cancelled" });
+    expect(openQueue().get(id).state).toBe("cancelled");
   });
 });

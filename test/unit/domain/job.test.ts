@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import type { LuciEventBody } from "../../../src/domain/events.ts";
-import { type Job, isEnded, jobsOf } from "../../../src/domain/job.ts";
+import { type Job, currentJobs, isEnded, jobsOf, lacksRoom } from "../../../src/domain/job.ts";
 import { NO_PROGRESS, reduceProgress } from "../../../src/domain/progress.ts";
 
 const QUEUED = {
@@ -70,6 +70,7 @@ describe("a job", () => {
       connections: 0,
       pid: 7,
       startedAt: "1970-01-01T00:00:01.000Z",
+      endedAt: null,
       error: null,
       path: null,
     });
@@ -155,5 +156,55 @@ describe("a job", () => {
   test("has no total while a size is not known", () => {
     const [job] = after([{ ...QUEUED, totalBytes: null, presentBytes: 0 }, started(A, 0), at(A, 50)]);
     expect(job).toMatchObject({ totalBytes: null, etaMs: null, doneBytes: 50 });
+  });
+});
+
+describe("a disk without room", () => {
+  const error = { code: "E_NO_SPACE", message: "only 1 MB free", hint: "", exit: 8 } as const;
+  const full: LuciEventBody = { type: "run.paused", reason: "disk", error };
+
+  test.each([
+    ["of which nothing has begun", []],
+    ["that was running", [started(A, 500), at(A, 10)]],
+  ])("is what a job waits for %s", (_, before) => {
+    const job = one(...before, full);
+    expect([job.state, job.error, job.bytesPerSec, lacksRoom(job)]).toEqual(["waiting", error, 0, true]);
+    const again = one(...before, full, { type: "run.resumed", reason: "disk" });
+    expect([again.state, again.error]).toEqual([one(...before).state, null]);
+  });
+
+  test("is not what a paused job waits for, nor one that has ended", () => {
+    expect(one({ type: "model.paused", model: "m" }, full)).toMatchObject({ state: "paused", error: null });
+    expect(one({ type: "model.ready", model: "m", path: "/m" }, full)).toMatchObject({
+      state: "done",
+      error: null,
+    });
+  });
+});
+
+describe("who looks sees", () => {
+  const endedAt = "2026-01-01T00:00:00.000Z";
+  const nowMs = Date.parse(endedAt) + 23 * 3_600_000;
+  const job = (id: string, state: Job["state"], more: Partial<Job> = {}): Job =>
+    ({ id, ref: id, state, endedAt, ...more }) as Job;
+  const idsOf = (...jobs: Job[]): string[] => currentJobs(jobs, nowMs).map(({ id }) => id);
+
+  test("what has not ended, and what failed within a day", () => {
+    const old = { endedAt: "2025-12-31T00:00:00.000Z" };
+    expect(
+      idsOf(
+        job("a", "running"),
+        job("b", "done"),
+        job("c", "failed"),
+        job("d", "failed", old),
+        job("e", "cancelled"),
+      ),
+    ).toEqual(["a", "c"]);
+  });
+
+  test("no failure of what was asked for again since", () => {
+    const ref = { ref: "same" };
+    expect(idsOf(job("a", "failed", ref), job("b", "done", ref))).toEqual([]);
+    expect(idsOf(job("a", "failed", ref), job("b", "failed", ref))).toEqual(["b"]);
   });
 });

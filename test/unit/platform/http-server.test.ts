@@ -41,11 +41,11 @@ test("a proxy of the surroundings is not asked", async () => {
   }
 });
 
-test("a port on this machine is chosen, and a body that is too large is refused", async () => {
+test("a port on this machine is chosen, and how large a body may be is the handler's to say", async () => {
   const server = await listenHttp({ at: { host: "127.0.0.1", port: 0 }, handle: echo });
   const url = `http://127.0.0.1:${server.port}/`;
   expect((await fetch(url, { method: "POST", body: "x".repeat(100) })).status).toBe(200);
-  expect((await fetch(url, { method: "POST", body: "x".repeat(2 * 1024 * 1024) })).status).toBe(413);
+  expect((await fetch(url, { method: "POST", body: "x".repeat(2 * 1024 * 1024) })).status).toBe(200);
   await server.close();
   expect(await fetch(url).catch((error: { code?: string }) => error.code)).toMatch(
     /ECONNREFUSED|ConnectionRefused/,

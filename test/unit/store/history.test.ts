@@ -25,6 +25,7 @@ function record(parts: Partial<InstallRecord> = {}): InstallRecord {
     model: "mistral",
     ref: "mistral",
     how: "installed",
+    error: null,
     transfers: [{ file: "a.gguf", how: "fetched", ...measured }],
     ...measured,
     ...parts,

@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
-import { readdir } from "node:fs/promises";
+import { mkdir, readdir, rename } from "node:fs/promises";
+import { join } from "node:path";
 import { nodeFiles } from "../../../src/platform/node-files.ts";
 import { type DiskHand, diskRefusal, faultyFiles } from "../../support/faulty-files.ts";
 import { openRoomPartial, planFile, storeRoom } from "../../support/store-room.ts";
@@ -29,4 +30,24 @@ test("a partial that is let go with nothing in it leaves nothing", async () => {
   const { partial } = await openRoomPartial(room.store, file);
   await partial.release();
   expect(await readdir(room.store.layout.partialsFolder)).toEqual([]);
+});
+
+test("what a dead process leaves just after the folder was looked at is taken over all the same", async () => {
+  await using room = await storeRoom();
+  const { layout, partials } = room.store;
+  const { partial: first } = await openRoomPartial(room.store, file);
+  await first.write(0, [new Uint8Array(500).fill(1)]);
+  await first.release();
+  const names = await readdir(layout.partialsFolder);
+  const aside = join(room.folder, "aside");
+  await mkdir(aside);
+  const move = (from: string, to: string): Promise<unknown> =>
+    Promise.all(names.map((name) => rename(join(from, name), join(to, name))));
+  await move(layout.partialsFolder, aside);
+  expect(await partials.now()).toEqual([]);
+  await move(aside, layout.partialsFolder);
+  const { partial } = await openRoomPartial(room.store, file);
+  expect([partial.doneBytes, (await partials.now()).length]).toEqual([500, 2]);
+  await partial.discard();
+  expect(await partials.now()).toEqual([]);
 });

@@ -3,6 +3,7 @@ import { mkdir, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Plan, PlanFile } from "../../../src/domain/plan.ts";
 import { nodeFiles } from "../../../src/platform/node-files.ts";
+import { Lately } from "../../../src/store/lately.ts";
 import type { Manifest } from "../../../src/store/manifest.ts";
 import { digestMark, isSameContent, makePlace, placePlan } from "../../../src/store/place.ts";
 import { faultyFiles } from "../../support/faulty-files.ts";
@@ -133,17 +134,18 @@ describe("making the folders", () => {
     let count = 0;
     const files = faultyFiles(nodeFiles(), ({ name }) => void (count += Number(name === "makeFolder")));
     await using room = await storeRoom({ files });
-    await Promise.all(["a", "b", "c"].map((name) => makePlace(room.store, `org/${name}.gguf`)));
+    let nowMs = 0;
+    const store = { ...room.store, places: new Lately(() => nowMs) };
+    await Promise.all(["a", "b", "c"].map((name) => makePlace(store, `org/${name}.gguf`)));
     expect(count).toBe(1);
     await rm(join(room.folder, "org"), { recursive: true });
     await symlink("/tmp", join(room.folder, "org"));
     // A long download later.
-    for (const [folder, place] of room.store.places)
-      room.store.places.set(folder, { ...place, sinceMs: place.sinceMs - 60_000 });
-    const made = makePlace(room.store, "org/d.gguf");
+    nowMs = 60_000;
+    const made = makePlace(store, "org/d.gguf");
     expect(await made.catch((error: unknown) => error)).toMatchObject({ code: "E_UNSAFE_PATH" });
     await rm(join(room.folder, "org"));
-    await makePlace(room.store, "org/d.gguf");
+    await makePlace(store, "org/d.gguf");
     expect((await stat(join(room.folder, "org"))).isDirectory()).toBe(true);
   });
 });

@@ -5,6 +5,7 @@ import type { Located } from "../../../src/domain/plan.ts";
 import { type Range, addRange, missingRanges, totalSize } from "../../../src/domain/range.ts";
 import type { Answer } from "../../../src/platform/http-answer.ts";
 import type { Http } from "../../../src/platform/http.ts";
+import { Allowance } from "../../../src/transfer/allowance.ts";
 import { Gate } from "../../../src/transfer/gate.ts";
 import type { TransferOptions } from "../../../src/transfer/transfer-options.ts";
 import { transferFile } from "../../../src/transfer/transfer.ts";
@@ -125,6 +126,7 @@ function optionsWith(http: Http, signal: AbortSignal): TransferOptions {
     pool: poolOf(1),
     gate: new Gate(),
     retries: 0,
+    allowance: new Allowance(() => 1024 ** 3),
     signal,
     locate: async () => located,
     validatorOf: () => ({ etag: null, sizeBytes: null, sha256: null }),
@@ -172,8 +174,8 @@ describe("several connections", () => {
     const { http, opened } = scriptedHttp(2 * SPAN);
     const address = Promise.withResolvers<Located>();
     let asked = 0;
-    // The first question is for the host, the second for the first span.
-    const locate = async () => ((asked += 1) <= 2 ? located : address.promise);
+    // The first question is for the host, the second for the first span, the third for the other connection's.
+    const locate = async () => ((asked += 1) === 3 ? address.promise : located);
     let skippedMs = 0;
     let connections = 0;
     const onConnections = (count: number) => void (connections = count);
@@ -189,17 +191,25 @@ describe("several connections", () => {
     const pending = transferFile("x", partial, options);
     await until(() => opened.length === 1);
     opened[0]!.reply(bodyOf(SPAN));
-    await until(() => asked === 3 && connections === 0);
+    const waiting = { startBytes: SPAN, endBytes: SPAN * 1.5 };
+    let replied = 1;
+    await until(() => {
+      for (const { range, reply } of opened.slice(replied)) {
+        reply(bodyOf(range!.endBytes - range!.startBytes));
+        replied += 1;
+      }
+      return connections === 0 && totalSize(partial.missing()) === totalSize([waiting]);
+    });
     skippedMs = 60_000;
     // From now on only the idle connection looks at the clock: whether somebody needs help.
     const before = clock.mock.calls.length;
     await until(() => clock.mock.calls.length > before);
     address.resolve(located);
-    await until(() => opened.length === 2);
-    expect(opened[1]!.range).toEqual({ startBytes: SPAN, endBytes: 2 * SPAN });
-    opened[1]!.reply(bodyOf(SPAN));
+    await until(() => opened.length === replied + 1);
+    expect(opened[replied]!.range).toEqual(waiting);
+    opened[replied]!.reply(bodyOf(SPAN / 2));
     await pending;
-    expect(opened).toHaveLength(2);
+    expect(opened).toHaveLength(replied + 1);
   });
 
   test("read the whole file once when some of them get it instead of a range", async () => {

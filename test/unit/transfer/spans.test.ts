@@ -69,6 +69,24 @@ describe("the next span", () => {
     expect(place(board.take())).toEqual([40 * MIB, 104 * MIB]);
   });
 
+  test("gets shorter towards the end, so that all connections end together", () => {
+    const sizesOf = (missing: Range[], pace: { bytes: number; ms: number } | null): number[] => {
+      const { board, scene } = makeBoard(missing);
+      if (pace) {
+        const first = board.take()!;
+        board.arrived(first, pace.bytes);
+        scene.nowMs = pace.ms;
+        board.giveBack(first);
+      }
+      const sizes: number[] = [];
+      for (let span = board.take(); span; span = board.take()) sizes.push(totalSize([span]) / MIB);
+      return sizes;
+    };
+    expect(sizesOf([mib(0, 40)], null)).toEqual([8, 8, 8, 4, 3, 1, 2, 1, 1, 1, 1, 1, 1]);
+    // A quarter of a second at 20 MiB/s is worth a request, less is not.
+    expect(sizesOf([mib(0, 40)], { bytes: 8 * MIB, ms: 400 })).toEqual([16, 12, 5, 5, 2]);
+  });
+
   test("comes back when its connection failed", () => {
     const { board } = makeBoard([mib(0, 8)]);
     const span = board.take()!;
@@ -81,7 +99,7 @@ describe("the next span", () => {
 
 describe("an idle connection", () => {
   test("takes half of the slowest rest", () => {
-    const { board, scene } = makeBoard([mib(0, 16)]);
+    const { board, scene } = makeBoard([mib(0, 24)]);
     const slow = board.take()!;
     const quick = board.take()!;
     for (const span of [slow, quick]) board.asked(span, () => undefined);

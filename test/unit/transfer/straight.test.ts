@@ -4,6 +4,7 @@ import type { Partial } from "../../../src/domain/partial.ts";
 import { type Range, addRange, missingRanges, totalSize } from "../../../src/domain/range.ts";
 import type { Answer } from "../../../src/platform/http-answer.ts";
 import type { Http } from "../../../src/platform/http.ts";
+import { Allowance } from "../../../src/transfer/allowance.ts";
 import { Gate } from "../../../src/transfer/gate.ts";
 import { createLimiter } from "../../../src/transfer/limiter.ts";
 import { createConnectionPool } from "../../../src/transfer/pool.ts";
@@ -76,6 +77,7 @@ function optionsWith(http: Http, change: globalThis.Partial<TransferOptions> = {
     pool: createConnectionPool({ fixed: 1, now: () => 0, every: () => () => undefined }),
     gate: new Gate(),
     retries: 2,
+    allowance: new Allowance(() => 1024 ** 3),
     signal: new AbortController().signal,
     locate: async () => ({ url, headers: {} }),
     validatorOf: () => ({ etag: null, sizeBytes: null, sha256: null }),

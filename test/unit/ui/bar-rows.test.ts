@@ -9,6 +9,7 @@ import { eventOf } from "./fake-terminal.ts";
 const LLAMA = { model: "llama3.2", file: "Llama-3.2-3B-Instruct-Q4_K_M.gguf" };
 const MISTRAL = { model: "mistral", file: "mistral-7b-instruct-v0.2.Q4_K_M.gguf" };
 const plain = createPaint(false);
+const NO_ROOM = { code: "E_NO_SPACE", message: "only 1 MB free", hint: "", exit: 8 } as const;
 
 function play(...events: readonly (readonly [number, LuciEventBody])[]): ProgressState {
   return events.reduce(
@@ -73,7 +74,7 @@ describe("bars", () => {
   });
 
   test("say when nothing is fetched, until it is again", () => {
-    const at = eventOf({ type: "run.paused", reason: "disk" }, { atMs: 10_500, seq: 9 });
+    const at = eventOf({ type: "run.paused", reason: "disk", error: NO_ROOM }, { atMs: 10_500, seq: 9 });
     const paused = reduceProgress(BATCH, at);
     expect(rowsAt(paused, 60)).toBe(
       [

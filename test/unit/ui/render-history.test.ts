@@ -19,6 +19,7 @@ function install(parts: Partial<PastInstall> = {}): PastInstall {
     peakBytesPerSec: 61_000_000,
     retries: 0,
     outcome: "ready",
+    error: null,
     transferCount: 1,
     transfers: [],
     ...parts,
@@ -41,6 +42,14 @@ describe("the history at 60 columns", () => {
       "  huggingface.co, 1m 31s, peak 61 MB/s",
       "11-21 16:20  tinyllama   669 MB  48.1 MB/s  failed",
       "  huggingface.co, 1m 31s, peak 61 MB/s, 3 retries",
+    ]);
+  });
+
+  test("say why something failed, and nothing of a speed where nothing came", () => {
+    const none = { fetchedBytes: 0, meanBytesPerSec: 0, peakBytesPerSec: 0, transferCount: 0 };
+    expect(lines(install({ ...none, outcome: "failed", error: "E_NOT_FOUND", elapsedMs: 300 }))).toEqual([
+      "11-21 16:20  mistral  0 B    failed",
+      "  E_NOT_FOUND, huggingface.co, 300ms",
     ]);
   });
 

@@ -21,6 +21,7 @@ const JOB: Job = {
   connections: 4,
   pid: 1234567,
   startedAt: "",
+  endedAt: null,
   error: null,
   path: null,
 };
@@ -47,6 +48,35 @@ describe("ps", () => {
       "  1 GB of 4 GB",
       "nomic-embed  9-12       paused   1 GB",
       "  1 of 3 files, priority high, limit 500 kB/s",
+    ]);
+  });
+
+  test("says what waits for room, and what failed and why, in lines that fit", () => {
+    const idle = { bytesPerSec: 0, etaMs: null };
+    const error = { code: "E_NO_SPACE", message: "/models: only 1 MB free", hint: "", exit: 8 } as const;
+    const missing = {
+      code: "E_NOT_FOUND",
+      message: "There is no such thing at https://hub.example/org/model/of/a/long/name",
+      hint: "",
+      exit: 7,
+    } as const;
+    const { data } = ps(
+      [
+        { ...JOB, ...idle, state: "waiting", error },
+        { ...JOB, ...idle, state: "failed", error: missing, priority: 10 },
+        { ...JOB, ...idle, state: "waiting", error: missing },
+      ],
+      50,
+    );
+    expect(data).toEqual([
+      "mistral  1234567-1  no room  25%",
+      "  /models: only 1 MB free, 1 GB of 4 GB",
+      "mistral  1234567-1  failed   25%",
+      "  There is no such thing at",
+      "    https://hub.example/org/model/of/a/long/name",
+      "    (E_NOT_FOUND)",
+      "mistral  1234567-1  waiting  25%",
+      "  1 GB of 4 GB",
     ]);
   });
 

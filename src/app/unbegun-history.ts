@@ -1,0 +1,97 @@
+// Has the history remember what failed before its first byte: nobody knows it, the hub refuses it, there is no room.
+
+import { ERROR_TABLE, type ErrorCode, toLuciError } from "../domain/errors.ts";
+import type { InstallRecord } from "../domain/history.ts";
+import type { Context } from "./context.ts";
+import { remember, unwrittenNotice } from "./history.ts";
+import { isSameRef } from "./models.ts";
+import type { PlannedBatch } from "./plan.ts";
+import type { JobStart } from "./steering.ts";
+import type { Target } from "./targets.ts";
+
+export interface UnbegunHistory {
+  /** Remembers those whose plan failed; of these, and of those that are there already, nothing more is to be said. Never rejects. */
+  planned(plans: Pick<PlannedBatch, "already" | "failed">): Promise<void>;
+  /** The rest is carried now: how that ends is others' to remember. */
+  begun(): void;
+  /** Remembers all of whom nothing was said as failed for one reason. Never rejects. */
+  failed(thrown: unknown): Promise<void>;
+}
+
+export interface UnbegunOptions {
+  readonly targets: readonly Target[];
+  readonly dryRun: boolean;
+  /** Whose queue it is for, where it is for one. */
+  readonly job?: JobStart;
+}
+
+/** For the models of one run. */
+export function openUnbegunHistory(
+  context: Context,
+  { targets, dryRun, job }: UnbegunOptions,
+): UnbegunHistory {
+  const startedMs = performance.now();
+  let open: readonly Target[] = targets;
+  const tell = async (failures: readonly Failure[]): Promise<void> => {
+    const worth = failures.filter((failure) => isWorth(failure, job !== undefined));
+    if (dryRun || !context.settings.keepsHistory || worth.length === 0) return;
+    const elapsedMs = performance.now() - startedMs;
+    try {
+      await remember(
+        context,
+        worth.map((failure) => recordOf(context, { ...failure, elapsedMs })),
+      );
+    } catch (thrown) {
+      context.emit({ type: "notice", level: "warn", message: unwrittenNotice(thrown) });
+    }
+  };
+  return {
+    planned: async ({ already, failed }) => {
+      const codes = new Map(failed.map(({ model, error }) => [model, error.code]));
+      const failures = open.flatMap((target): Failure[] => {
+        const code = codes.get(target.label);
+        return code ? [{ target, code, isPassing: ERROR_TABLE[code].retryable }] : [];
+      });
+      const isThere = ({ ref }: Target): boolean => already.some((receipt) => isSameRef(receipt.ref, ref));
+      open = open.filter((target) => !codes.has(target.label) && !isThere(target));
+      await tell(failures);
+    },
+    begun: () => {
+      open = [];
+    },
+    failed: async (thrown) => {
+      const { code, retryable: isPassing } = toLuciError(thrown);
+      await tell(open.map((target) => ({ target, code, isPassing })));
+    },
+  };
+}
+
+interface Failure {
+  readonly target: Target;
+  readonly code: ErrorCode;
+  readonly isPassing: boolean;
+}
+
+/** Not worth a word: what was asked for wrongly, for nothing was tried, and what a queue tries again. */
+function isWorth({ code, isPassing }: Failure, isQueued: boolean): boolean {
+  return ERROR_TABLE[code].exit !== ERROR_TABLE.E_USAGE.exit && !(isQueued && isPassing);
+}
+
+function recordOf(
+  { settings: { hubEndpoint } }: Context,
+  { target, code, elapsedMs }: { target: Target; code: ErrorCode; elapsedMs: number },
+): InstallRecord {
+  const { label, ref, asks } = target;
+  const nothing = { fetchedBytes: 0, meanBytesPerSec: 0, peakBytesPerSec: 0, retries: 0, transfers: [] };
+  return {
+    ...nothing,
+    model: label,
+    ref,
+    how: "installed",
+    error: code,
+    outcome: "failed",
+    at: new Date().toISOString(),
+    source: asks === null ? "" : new URL(asks === "url" ? ref : hubEndpoint).host,
+    elapsedMs,
+  };
+}

@@ -1,0 +1,53 @@
+import { describe, expect, test } from "bun:test";
+import { Allowance, UNREAD_BYTES } from "../../../src/transfer/allowance.ts";
+
+const MIB = 1024 * 1024;
+const SIZE = 100 * MIB;
+const MOST = SIZE + UNREAD_BYTES;
+
+describe("what a file may cost beside what is kept of it", () => {
+  test("is its size and a little more, however much is kept", () => {
+    const allowance = new Allowance(() => SIZE);
+    allowance.kept(10 * SIZE);
+    allowance.wasted(MOST);
+    expect(allowance.isSpent).toBe(false);
+    allowance.wasted(1);
+    expect(allowance.isSpent).toBe(true);
+  });
+
+  test("lets a whole file be fetched once more, and not twice", () => {
+    const allowance = new Allowance(() => SIZE);
+    allowance.kept(SIZE);
+    allowance.wasted(UNREAD_BYTES);
+    expect(allowance.beginAgain()).toBe(true);
+    allowance.kept(SIZE);
+    expect(allowance.isSpent).toBe(false);
+    expect(allowance.beginAgain()).toBe(false);
+  });
+
+  test("refuses to begin again without counting it", () => {
+    const allowance = new Allowance(() => SIZE);
+    allowance.kept(SIZE);
+    allowance.wasted(UNREAD_BYTES + 1);
+    expect(allowance.beginAgain()).toBe(false);
+    expect(allowance.isSpent).toBe(false);
+  });
+
+  test("where no size is known, lets the retries begin again", () => {
+    const allowance = new Allowance(() => null);
+    const again = Array.from({ length: 4 }, () => {
+      allowance.kept(50 * MIB);
+      return allowance.beginAgain();
+    });
+    expect(again).toEqual([true, true, true, false]);
+  });
+
+  test("follows a size that becomes known", () => {
+    let sizeBytes: number | null = null;
+    const allowance = new Allowance(() => sizeBytes);
+    allowance.wasted(UNREAD_BYTES + 1);
+    expect(allowance.isSpent).toBe(true);
+    sizeBytes = SIZE;
+    expect(allowance.isSpent).toBe(false);
+  });
+});
