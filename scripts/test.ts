@@ -1,21 +1,25 @@
 // Runs the tests: builds the binary when it is older than its sources, runs everything under test/ and
-// closes with one plain line, `N passed, N failed`. Arguments are handed to `bun test` (files, -t pattern).
+// closes with the names of the failed tests and one plain line, `N passed, N failed`. Arguments are handed to
+// `bun test` (files, -t pattern).
 // A test file that needs a program beyond the system's own says so in a line `// needs: program (debian-package)`;
 // `--needs` lists the packages of those that are missing.
 
 import { mkdtemp, readFile, rm, stat } from "node:fs/promises";
 import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
+import { countTests, type Counts, nameFailures } from "./junit.ts";
 
 interface Need {
   readonly program: string;
   readonly debianPackage: string;
 }
 
-interface Counts {
-  readonly passed: number;
-  readonly failed: number;
-  readonly skipped: number;
+/** How a run of `bun test` ended. */
+interface Outcome extends Counts {
+  /** The failed tests, each in a few lines. */
+  readonly failures: readonly string[];
+  /** What it said and has not been shown yet. */
+  readonly unsaid: string;
 }
 
 const ROOT = join(import.meta.dir, "..");
@@ -27,8 +31,11 @@ const BUILT_FROM = [
   "package.json",
   "package-lock.json",
 ];
-const TIMEOUT_MS = 60_000;
+/** Of a test that hangs: no test is that slow, on any machine. */
+const TIMEOUT_MS = 180_000;
 const AT_ONCE = 2;
+/** Said by `bun test` of what belongs to no test. */
+const BETWEEN = "# Unhandled error between tests";
 const LONGEST_FIRST = ["fault", "e2e", "crash", "contract", "unit"];
 
 await main(process.argv.slice(2));
@@ -41,16 +48,19 @@ async function main(args: readonly string[]): Promise<void> {
     return;
   }
   if (await isStale()) await build();
-  const counts = await runTests(args);
+  const outcomes = await runTests(args);
+  const sum = (name: keyof Counts): number => outcomes.reduce((total, outcome) => total + outcome[name], 0);
   for (const { program, debianPackage } of missing) {
     console.error(
       `${program} is missing: the tests that need it did not run (apt-get install ${debianPackage})`,
     );
   }
   const unrun = process.env["CI"] === "true" ? missing.length : 0;
-  const { passed, skipped } = counts;
-  const failed = counts.failed + unrun;
-  console.log(`${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ""}`);
+  const failures = outcomes.flatMap((outcome) => outcome.failures);
+  if (failures.length > 0) console.log(`\nFailed:\n${failures.join("\n")}\n`);
+  const failed = sum("failed") + unrun;
+  const skipped = sum("skipped");
+  console.log(`${sum("passed")} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ""}`);
   process.exitCode = failed === 0 ? 0 : 1;
 }
 
@@ -88,13 +98,13 @@ async function build(): Promise<void> {
 }
 
 /** Named files in one go; all tests by their folders, two at a time: mostly they wait for children and for servers. */
-async function runTests(args: readonly string[]): Promise<Counts> {
+async function runTests(args: readonly string[]): Promise<readonly Outcome[]> {
   const folder = await mkdtemp(join(tmpdir(), "luci-test-"));
   try {
     if (args.length > 0)
-      return await runGroup({ words: args, report: join(folder, "junit.xml"), live: true });
+      return [await runGroup({ words: args, report: join(folder, "junit.xml"), live: true })];
     const queue = await groups();
-    const ends: Counts[] = [];
+    const ends: Outcome[] = [];
     const work = async (): Promise<void> => {
       for (let group = queue.shift(); group !== undefined; group = queue.shift())
         ends.push(
@@ -102,8 +112,9 @@ async function runTests(args: readonly string[]): Promise<Counts> {
         );
     };
     await Promise.all(Array.from({ length: Math.min(AT_ONCE, availableParallelism()) }, work));
-    const sum = (name: keyof Counts): number => ends.reduce((total, counts) => total + counts[name], 0);
-    return { passed: sum("passed"), failed: sum("failed"), skipped: sum("skipped") };
+    // Of a log that was cut, the end is left.
+    for (const { unsaid } of ends) process.stdout.write(unsaid);
+    return ends;
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
@@ -126,7 +137,7 @@ interface Group {
   readonly live: boolean;
 }
 
-async function runGroup({ words, report, live }: Group): Promise<Counts> {
+async function runGroup({ words, report, live }: Group): Promise<Outcome> {
   const output = live ? "inherit" : "pipe";
   const run = Bun.spawn(
     [
@@ -144,17 +155,16 @@ async function runGroup({ words, report, live }: Group): Promise<Counts> {
     ? []
     : await Promise.all([new Response(run.stdout).text(), new Response(run.stderr).text()]);
   const code = await run.exited;
-  for (const text of said) process.stdout.write(text);
-  const counts = countTests(await readFile(report, "utf8").catch(() => ""));
-  // A crash of the runner itself leaves no failed test behind, and must not look like success.
-  const failed = counts.failed || Number(code !== 0 || counts.passed === 0);
-  return { ...counts, failed };
-}
-
-function countTests(junit: string): Counts {
-  const total = /<testsuites\b[^>]*>/.exec(junit)?.[0] ?? "";
-  const read = (name: string): number => Number(new RegExp(`\\b${name}="(\\d+)"`).exec(total)?.[1] ?? 0);
-  const failed = read("failures") + read("errors");
-  const skipped = read("skipped");
-  return { passed: read("tests") - failed - skipped, failed, skipped };
+  const junit = await readFile(report, "utf8").catch(() => "");
+  const counts = countTests(junit);
+  const named = nameFailures(junit);
+  // What fails between tests (a file that does not load, a crash) is in no report, and must not look like success.
+  const isUnnamed =
+    said.some((text) => text.includes(BETWEEN)) ||
+    (named.length === 0 && (code !== 0 || counts.passed === 0));
+  const unnamed = `${words.join(" ")}: failed beside its tests (exit ${code}): look for "error" in what it said`;
+  const failures = isUnnamed ? [...named, unnamed] : named;
+  const failed = counts.failed + Number(isUnnamed);
+  if (failed === 0) for (const text of said) process.stdout.write(text);
+  return { ...counts, failed, failures, unsaid: failed === 0 ? "" : said.join("") };
 }

@@ -16,6 +16,9 @@ import type { Intercept, Trouble } from "./hub-trouble.ts";
 const LARGEST_PIECE_BYTES = 256 * 1024;
 /** A throttled body is sent in this many pieces a second. */
 const PIECES_PER_SEC = 20;
+/** How often a body that waits for its time looks whether the rate is another one. */
+const LOOK_MS = 100;
+const LEAST_WAIT_MS = 25;
 
 /** What can be changed while the hub runs. */
 export interface Behaviour {
@@ -139,7 +142,7 @@ async function sendBody(response: ServerResponse, sending: Sending): Promise<voi
       await write(response, trouble.corrupt?.(piece, atBytes) ?? piece);
       if (response.destroyed) return;
       log.served(entry, piece.length);
-      await pace.after(piece.length);
+      await pace.after(piece.length, response);
       atBytes += piece.length;
     }
     if (piece.length < whole.length) {
@@ -181,6 +184,8 @@ async function closed(response: ServerResponse): Promise<void> {
 /** Keeps an answer at the rate that is set at the moment; it may change while the body goes out. */
 class Pace {
   readonly #behaviour: Behaviour | null;
+  /** Sent, and not waited for. */
+  #owedBytes = 0;
 
   constructor(behaviour: Behaviour | null) {
     this.#behaviour = behaviour;
@@ -192,8 +197,17 @@ class Pace {
     return Math.max(1, Math.min(LARGEST_PIECE_BYTES, Math.floor(rate / PIECES_PER_SEC)));
   }
 
-  async after(bytes: number): Promise<void> {
-    const rate = this.#behaviour?.rateBytesPerSec ?? null;
-    if (rate !== null) await wait((bytes / rate) * 1000);
+  async after(bytes: number, response: { readonly destroyed: boolean }): Promise<void> {
+    this.#owedBytes += bytes;
+    for (;;) {
+      const rate = this.#behaviour?.rateBytesPerSec ?? null;
+      if (rate === null) this.#owedBytes = 0;
+      // Pieces that were cut for a slower rate are too many to wait for each of them.
+      const owedMs = (this.#owedBytes / (rate ?? 1)) * 1000;
+      if (owedMs < LEAST_WAIT_MS || response.destroyed) return;
+      const waitMs = Math.min(LOOK_MS, owedMs);
+      await wait(waitMs);
+      this.#owedBytes = Math.max(0, this.#owedBytes - ((rate ?? 0) * waitMs) / 1000);
+    }
   }
 }

@@ -91,7 +91,6 @@ interface StallClock {
 function createStallClock(stallMs: number, onStall: (what: string, forMs: number) => void): StallClock {
   const tickMs = Math.min(LONGEST_TICK_MS, Math.max(10, stallMs / 10));
   let countedUntilMs = performance.now();
-  let lastTickMs = countedUntilMs;
   let isRunning = false;
   let idleMs = 0;
   let windowMs = 0;
@@ -99,22 +98,15 @@ function createStallClock(stallMs: number, onStall: (what: string, forMs: number
 
   const count = (nowMs: number): void => {
     if (isRunning) {
-      idleMs += nowMs - countedUntilMs;
-      windowMs += nowMs - countedUntilMs;
+      // Looked at late, this process did not run meanwhile: the network had no chance to be heard.
+      const passedMs = Math.min(nowMs - countedUntilMs, 2 * tickMs);
+      idleMs += passedMs;
+      windowMs += passedMs;
     }
     countedUntilMs = nowMs;
   };
   const tick = (): void => {
-    const nowMs = performance.now();
-    // A late timer means that this process did not run: the network had no chance to be heard.
-    if (nowMs - lastTickMs > 2 * tickMs) {
-      countedUntilMs = nowMs;
-      idleMs = 0;
-      windowMs = 0;
-      windowBytes = 0;
-    }
-    lastTickMs = nowMs;
-    count(nowMs);
+    count(performance.now());
     if (idleMs >= stallMs) return onStall("No data", stallMs);
     if (windowMs < 2 * stallMs) return;
     if (windowBytes < (SLOWEST_BYTES_PER_SEC * windowMs) / 1_000)

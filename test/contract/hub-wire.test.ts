@@ -232,9 +232,20 @@ describe("the CDN", () => {
     hub.behave({ rateBytesPerSec: 4 * MIB });
     const startMs = performance.now();
     await (await fetch(await cdnAddress())).arrayBuffer();
-    const elapsedMs = performance.now() - startMs;
-    expect(elapsedMs).toBeGreaterThan(450);
-    expect(elapsedMs).toBeLessThan(2000);
+    expect(performance.now() - startMs).toBeGreaterThan(450);
+  });
+
+  test("keeps to a new rate in the middle of a body", async () => {
+    const { signal } = new AbortController();
+    const isBody = ({ origin }: { origin: string }): boolean => origin === "cdn";
+    hub.behave({ rateBytesPerSec: 4 * MIB });
+    const body = (await fetch(await cdnAddress())).arrayBuffer();
+    await hub.whenServed(1, { filter: isBody, signal });
+    // At this rate the next piece alone would take half an hour.
+    hub.behave({ rateBytesPerSec: 100 });
+    await hub.whenServed(300_000, { filter: isBody, signal });
+    hub.behave({ rateBytesPerSec: null });
+    expect((await body).byteLength).toBe(weights.sizeBytes);
   });
 });
 
@@ -277,7 +288,7 @@ describe("the log", () => {
     const answer = await fetch(await cdnAddress(), { signal: leave.signal });
     await hub.whenServed(200_000, {
       filter: (entry) => entry.origin === "cdn",
-      signal: AbortSignal.timeout(5000),
+      signal: AbortSignal.timeout(60_000),
     });
     leave.abort();
     expect(await failureOf(answer.arrayBuffer())).toBeInstanceOf(Error);

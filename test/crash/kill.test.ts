@@ -37,7 +37,7 @@ test("200 kills of every command that changes the disk", async () => {
   console.log(`seed ${random.seed}: ${tally.kills} kills`, Object.fromEntries(tally.kinds));
   // Kills that never meet a run at work would prove nothing.
   expect(scenes.filter(({ name }) => !tally.kinds.has(name)).map(({ name }) => name)).toEqual([]);
-}, 240_000);
+}, 900_000);
 
 test("kills within one large file cost at most 64 MiB each", async () => {
   const random = prng(20_260_102);
@@ -50,7 +50,7 @@ test("kills within one large file cost at most 64 MiB each", async () => {
   for (let done = 0; done < kills; done += 1) {
     const child = stage.start(args);
     const more = fileBytes(stage.hub) + random.integer(80 * MIB, 140 * MIB);
-    await stage.hub.whenServed(more, { filter: isFileRequest, signal: AbortSignal.timeout(30_000) });
+    await stage.hub.whenServed(more, { filter: isFileRequest, signal: AbortSignal.timeout(60_000) });
     child.kill("SIGKILL");
     expect([random.seed, (await child.ended).signal]).toEqual([random.seed, "SIGKILL"]);
     await checkInvariants(stage.models, stage.hub);
@@ -60,4 +60,4 @@ test("kills within one large file cost at most 64 MiB each", async () => {
   const lostBytes = fileBytes(stage.hub) - sizeBytes;
   console.log(`seed ${random.seed}: ${kills} kills, ${lostBytes} bytes refetched`);
   expect([random.seed, lostBytes <= kills * AT_RISK_BYTES]).toEqual([random.seed, true]);
-}, 60_000);
+});

@@ -13,6 +13,7 @@ import { race } from "../support/race-loop.ts";
 import { parseEvents } from "../support/run-luci.ts";
 import { fileBytes, openStage } from "../support/stage.ts";
 import type { Stage, StageRun } from "../support/stage.ts";
+import { until } from "../support/until.ts";
 
 const MIB = 1024 * 1024;
 /** flock that says yes to everybody, as some network disks do. */
@@ -53,7 +54,7 @@ async function raceRounds(rounds: number, wrapper?: readonly string[]): Promise<
 
 test("eight processes race, are killed and start again; one run then completes everything", async () => {
   await raceRounds(3);
-}, 60_000);
+});
 
 test("two models of one file, installed at once by two processes, fetch it once", async () => {
   const runs = await Promise.all(["alpha", "beta"].map((name) => stage.luci(["install", name], { env })));
@@ -83,13 +84,22 @@ test("a removal beside an install never takes a file that the new model has", as
     expect([["beta"], ["beta", "org/many"]]).toContainEqual([...models]);
     expect((await stage.luci(["verify"], { env })).exitCode).toBe(0);
   }
-}, 60_000);
+});
 
 describe.skipIf(!canTrace)("where flock lies", () => {
   test("the second still waits for the first, and says so", async () => {
-    stage.hub.behave({ rateBytesPerSec: 2 * MIB });
+    // Nobody gets a byte before one of them waits for the other.
+    const gate = Promise.withResolvers<undefined>();
+    stage.hub.behave({ intercept: ({ origin }) => (origin === "cdn" ? gate.promise : undefined) });
     const args = ["install", "gamma", "--json", "--connections", "4"];
-    const runs = await Promise.all([1, 2].map(() => stage.luci(args, { env, wrapper: LYING })));
+    const started = [1, 2].map(() => stage.start(args, { env, wrapper: LYING }));
+    await until(
+      () => started.some((child) => child.output().stdout.includes("waiting: another process")),
+      "the second waits",
+    );
+    gate.resolve(undefined);
+    const runs = await Promise.all(started.map(({ ended }) => ended));
+    stage.hub.behave({ intercept: null });
     expect(runs.map(({ exitCode }) => exitCode)).toEqual([0, 0]);
     const notices = runs.flatMap(({ stdout }) => parseEvents(stdout).filter(({ type }) => type === "notice"));
     expect(notices.map(({ message }) => message)).toContainEqual(
@@ -98,9 +108,9 @@ describe.skipIf(!canTrace)("where flock lies", () => {
     const { sizeBytes } = stage.hub.filesOf("org/mend").get("mend.gguf")!.content;
     expect(fileBytes(stage.hub)).toBeLessThanOrEqual(sizeBytes * 1.1);
     await checkInvariants(stage.models, stage.hub);
-  }, 30_000);
+  });
 
   test("eight processes race, and nothing is ever wrong", async () => {
     await raceRounds(1, LYING);
-  }, 60_000);
+  });
 });

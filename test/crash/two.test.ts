@@ -6,14 +6,13 @@ import { setTimeout as wait } from "node:timers/promises";
 import { checkInvariants } from "../support/invariants.ts";
 import { ggufFile, wholeRepo } from "../support/model-repos.ts";
 import { parseEvents } from "../support/run-luci.ts";
-import { errorOf, fileBytes, filesBelow, openStage } from "../support/stage.ts";
+import { errorOf, fileBytes, filesBelow, heldAfter, hold, openStage } from "../support/stage.ts";
 import type { Stage } from "../support/stage.ts";
 
 const MIB = 1024 * 1024;
 const CHECKPOINT_BYTES = 32 * MIB;
-/** It takes a moment, not a lease: generous, for machines with other things to do. */
-const SOON_MS = 5_000;
-const SMALL = ["install", "hf:org/small:small.gguf"];
+/** One connection: several help each other where it is slow, and then bytes come twice. */
+const SMALL = ["install", "hf:org/small:small.gguf", "--connections", "1"];
 const LARGE = ["install", "hf:org/large:large.gguf"];
 
 let stage: Stage;
@@ -68,8 +67,11 @@ test.each([
 test("the second waits, says for whom, and finds it installed", async () => {
   stage.hub.behave({ rateBytesPerSec: 6 * MIB });
   const first = stage.start(SMALL);
-  await stage.hub.whenServed(MIB, { signal: AbortSignal.timeout(20_000) });
-  const second = await stage.luci([...SMALL, "--json"]);
+  await heldAfter(stage.hub, MIB);
+  const waiting = stage.start([...SMALL, "--json"]);
+  await said(waiting, "waiting for another luci");
+  stage.hub.behave({ rateBytesPerSec: null });
+  const second = await waiting.ended;
   expect([(await first.ended).exitCode, second.exitCode]).toEqual([0, 0]);
   const notices = parseEvents(second.stdout).filter(({ type }) => type === "notice");
   expect(notices.map(({ message }) => message)).toEqual([
@@ -86,8 +88,9 @@ test("the second waits, says for whom, and finds it installed", async () => {
 test("`--no-wait` gives up at once, exit 9, and the first is not disturbed", async () => {
   stage.hub.behave({ rateBytesPerSec: 6 * MIB });
   const first = stage.start(SMALL);
-  await stage.hub.whenServed(MIB, { signal: AbortSignal.timeout(20_000) });
+  await heldAfter(stage.hub, MIB);
   const second = await stage.luci([...SMALL, "--no-wait", "--json"]);
+  stage.hub.behave({ rateBytesPerSec: null });
   expect(second.exitCode).toBe(9);
   expect(errorOf(second)).toMatchObject({ code: "E_LOCKED", exit: 9 });
   expect(errorOf(second)["message"]).toContain(`pid ${first.pid}`);
@@ -98,30 +101,32 @@ test("`--no-wait` gives up at once, exit 9, and the first is not disturbed", asy
 test("a waiting run can be interrupted, and changes nothing of the other's", async () => {
   stage.hub.behave({ rateBytesPerSec: 3 * MIB });
   const first = stage.start(SMALL);
-  await stage.hub.whenServed(MIB, { signal: AbortSignal.timeout(20_000) });
+  await heldAfter(stage.hub, MIB);
   const second = stage.start([...SMALL, "--partials", "delete"]);
   await said(second, "waiting for another luci");
   second.kill("SIGINT");
   expect((await second.ended).exitCode).toBe(130);
+  stage.hub.behave({ rateBytesPerSec: null });
   expect((await first.ended).exitCode).toBe(0);
   await checkInvariants(stage.models, stage.hub);
 });
 
 test("what a killed run made durable is taken over at once, by name or by a run that waits", async () => {
-  stage.hub.behave({ rateBytesPerSec: 40 * MIB });
+  hold(stage.hub);
   const first = stage.start(LARGE);
   await said(first, "large.gguf: started");
   const patient = stage.start([...LARGE, "--json"]);
   await said(patient, "waiting for another luci");
+  stage.hub.behave({ rateBytesPerSec: 40 * MIB });
+  await heldAfter(stage.hub, CHECKPOINT_BYTES + 8 * MIB);
   while (!(await filesBelow(stage.partials)).some((name) => name.endsWith(".json"))) await wait(2);
   first.kill("SIGKILL");
-  const killedAtMs = Date.now();
+  // At once, and not when a lease of half an hour has run out.
   await said(patient, '"file.started"');
   const started = parseEvents(patient.output().stdout.replace(/[^\n]*$/, "")).find(
     ({ type }) => type === "file.started",
-  ) as { resumedBytes: number; atMs: number };
+  ) as { resumedBytes: number };
   expect(started.resumedBytes).toBeGreaterThanOrEqual(CHECKPOINT_BYTES);
-  expect(started.atMs - killedAtMs).toBeLessThan(SOON_MS);
 
   patient.kill("SIGKILL");
   await patient.ended;
@@ -130,12 +135,9 @@ test("what a killed run made durable is taken over at once, by name or by a run 
   const last = await stage.luci([...LARGE, "--json"]);
   expect(last.exitCode).toBe(0);
   const events = parseEvents(last.stdout);
-  const [run, file] = ["run.started", "file.started"].map((type) =>
-    events.find((event) => event["type"] === type),
-  ) as { atMs: number; resumedBytes: number }[];
+  const file = events.find(({ type }) => type === "file.started");
   expect(events.filter(({ type }) => type === "notice")).toEqual([]);
-  expect(file!.resumedBytes).toBeGreaterThanOrEqual(CHECKPOINT_BYTES);
-  expect(file!.atMs - run!.atMs).toBeLessThan(SOON_MS);
+  expect(file?.["resumedBytes"]).toBeGreaterThanOrEqual(CHECKPOINT_BYTES);
   expect((await checkInvariants(stage.models, stage.hub)).finals).toEqual(["large.gguf"]);
   expect(await filesBelow(stage.partials)).toEqual([]);
 });
@@ -143,8 +145,9 @@ test("what a killed run made durable is taken over at once, by name or by a run 
 test("cleanup leaves alone what a running install owns", async () => {
   stage.hub.behave({ rateBytesPerSec: 6 * MIB });
   const first = stage.start(SMALL);
-  await stage.hub.whenServed(2 * MIB, { signal: AbortSignal.timeout(20_000) });
+  await heldAfter(stage.hub, 2 * MIB);
   const cleanup = await stage.luci(["cleanup", "--yes"]);
+  stage.hub.behave({ rateBytesPerSec: null });
   expect(cleanup.exitCode).toBe(0);
   expect(cleanup.stderr).toContain("a running luci is writing it");
   expect((await first.ended).exitCode).toBe(0);

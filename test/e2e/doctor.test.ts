@@ -172,7 +172,6 @@ describe("what is wrong decides the exit code, and comes with advice", () => {
         signalAfter: { signal: "SIGINT", after: asked.promise },
       });
       expect(run.exitCode).toBe(130);
-      expect(run.msAfterSignal).toBeLessThan(1000);
       const { of } = await checksOf(home, { env: { ...hubUrl, LUCI_STALL_SECONDS: "0.2" } });
       expect(of("hub")).toMatchObject({ state: "problem", code: "E_STALLED" });
       expect(await readdir(home.models)).toEqual([]);

@@ -8,6 +8,7 @@ import type { Intercept } from "../../src/demo/hub-trouble.ts";
 import { checkInvariants } from "../support/invariants.ts";
 import { ggufFile, quantsRepo } from "../support/model-repos.ts";
 import {
+  arrivedAfter,
   errorOf,
   fileBytes,
   filesBelow,
@@ -47,7 +48,7 @@ function sizeOf(repo: string, path: string): number {
 async function halfInstall(): Promise<number> {
   stage.hub.behave({ rateBytesPerSec: 4 * MIB });
   stage.hub.reset();
-  const after = stage.hub.whenServed(4 * MIB, { signal: AbortSignal.timeout(20_000) });
+  const after = arrivedAfter(stage, { servedBytes: 4 * MIB, leastBytes: 1.5 * MIB });
   const run = await stage.luci(["install", "hf:org/big:big.gguf", "--json"], {
     signalAfter: { signal: "SIGINT", after },
   });
@@ -74,12 +75,14 @@ describe("flags", () => {
     const keptBytes = await halfInstall();
     expect(keptBytes).toBeGreaterThan(MIB);
     expect((await stage.luci(["install", "hf:org/big:big.gguf", "--dry-run"])).stdout).toContain("partial");
-    expect((await stage.luci(["install", "hf:org/big:big.gguf"])).exitCode).toBe(0);
+    // One connection: several help each other where it is slow, and then bytes come twice.
+    const again = ["install", "hf:org/big:big.gguf", "--connections", "1"];
+    expect((await stage.luci(again)).exitCode).toBe(0);
     expect(fileBytes(stage.hub)).toBe(sizeOf("org/big", "big.gguf") - keptBytes);
 
     await rm(stage.models, { recursive: true });
     expect(await halfInstall()).toBeGreaterThan(MIB);
-    expect((await stage.luci(["install", "hf:org/big:big.gguf", "--no-resume"])).exitCode).toBe(0);
+    expect((await stage.luci([...again, "--no-resume"])).exitCode).toBe(0);
     expect(fileBytes(stage.hub)).toBe(sizeOf("org/big", "big.gguf"));
     await checkInvariants(stage.models, stage.hub);
   });

@@ -60,9 +60,15 @@ describe.skipIf(!hasBrowser())("the page", () => {
     });
     await button("Pause alpha").click();
     await row.getByText("Paused").waitFor();
-    const before = [on.stage.hub.log().length, fileBytes(on.stage.hub)];
+    const served = (): number[] => [on.stage.hub.log().length, fileBytes(on.stage.hub)];
+    await until("the hub is left alone", async () => {
+      const before = served();
+      await Bun.sleep(500);
+      return Bun.deepEquals(served(), before);
+    });
+    const before = served();
     await Bun.sleep(1_200);
-    expect([on.stage.hub.log().length, fileBytes(on.stage.hub)]).toEqual(before);
+    expect(served()).toEqual(before);
     on.stage.hub.behave({ rateBytesPerSec: null });
     await button("Resume alpha").click();
     await on.row("models", "alpha").waitFor();

@@ -7,12 +7,19 @@ import type { RunningChild } from "../../src/demo/child.ts";
 import { ggufFile } from "../support/model-repos.ts";
 import { parseEvents } from "../support/run-luci.ts";
 import { startServe, until } from "../support/serve.ts";
-import { errorOf, finalsBelow, openStage, resultOf, type Stage, writeCatalog } from "../support/stage.ts";
+import {
+  errorOf,
+  finalsBelow,
+  hold,
+  openStage,
+  resultOf,
+  type Stage,
+  writeCatalog,
+} from "../support/stage.ts";
 
 const MIB = 1024 * 1024;
 const SIZE = 8 * MIB;
 const TOKEN = "hf_secretsecret";
-const TIGHT_MS = 10_000;
 
 let stage: Stage;
 let env: Record<string, string>;
@@ -78,10 +85,11 @@ describe("wait", () => {
   test("ends when another process has installed it, and not before", async () => {
     const waiting = start(["wait", "alpha", "--json"]);
     await until("it says that it waits", () => waiting.output().stdout.includes("Nobody installs alpha"));
-    stage.hub.behave({ rateBytesPerSec: 3 * MIB });
+    hold(stage.hub);
     const installing = start(["install", "alpha"]);
     await until("it follows", () => waiting.output().stdout.includes(`process ${installing.pid} is at it`));
     expect(await finalsBelow(stage.models)).toEqual([]);
+    stage.hub.behave({ rateBytesPerSec: null });
     const { exitCode, stdout } = await waiting.ended;
     expect([exitCode, await finalsBelow(stage.models)]).toEqual([0, ["alpha.gguf"]]);
     const events = parseEvents(stdout);
@@ -121,7 +129,8 @@ describe("wait", () => {
     expect([failed.exitCode, followed.exitCode]).toEqual([5, 5]);
     expect(errorOf(followed)).toMatchObject({ code: "E_SERVER" });
 
-    stage.hub.behave({ intercept: null, rateBytesPerSec: MIB });
+    stage.hub.behave({ intercept: null });
+    hold(stage.hub);
     const again = start(["install", "alpha"]);
     const other = start(["wait", "alpha", "--json"]);
     await until("it follows again", () => other.output().stdout.includes("is at it"));
@@ -140,30 +149,28 @@ describe("wait", () => {
     try {
       expect((await luci("install", "alpha", "--detach")).exitCode).toBe(0);
       await until("it failed", async () => (await serve.jobs()).every(({ state }) => state === "failed"));
-      const run = await luci("wait", "alpha", "--timeout", "10s", "--json");
+      const run = await luci("wait", "alpha", "--timeout", "60s", "--json");
       expect([run.exitCode, errorOf(run)]).toEqual([7, expect.objectContaining({ code: "E_NOT_FOUND" })]);
       // Asked for again it is on its way again: what was before is no news.
       stage.hub.behave({ intercept: null, rateBytesPerSec: 8 * MIB });
       expect((await luci("install", "alpha", "--detach")).exitCode).toBe(0);
-      expect((await luci("wait", "alpha", "--timeout", "10s")).exitCode).toBe(0);
+      expect((await luci("wait", "alpha", "--timeout", "60s")).exitCode).toBe(0);
     } finally {
       serve.child.kill("SIGTERM");
       await serve.child.ended;
     }
   });
 
-  test("goes on waiting when the install is interrupted, and ends within a second on Ctrl-C", async () => {
-    stage.hub.behave({ rateBytesPerSec: MIB });
+  test("goes on waiting when the install is interrupted, and ends on Ctrl-C", async () => {
+    hold(stage.hub);
     const installing = start(["install", "alpha"]);
     const waiting = start(["wait", "alpha", "--json"]);
     await until("it follows", () => waiting.output().stdout.includes("is at it"));
     installing.kill("SIGINT");
     expect((await installing.ended).exitCode).toBe(130);
     await until("it says so", () => waiting.output().stdout.includes("Nobody installs alpha"));
-    const startMs = performance.now();
     waiting.kill("SIGINT");
     expect((await waiting.ended).exitCode).toBe(130);
-    expect(performance.now() - startMs).toBeLessThan(TIGHT_MS);
   });
 
   test("refuses what is no name and no time", async () => {
@@ -232,13 +239,12 @@ describe("the command for ready models", () => {
 
   test("ends with the run's interrupt", async () => {
     const notes = join(stage.home, "notes-4");
-    const command = 'echo begun >> "$NOTES"; sleep 30; echo done >> "$NOTES"';
+    const command = 'echo begun >> "$NOTES"; sleep 60; echo done >> "$NOTES"';
     const child = start(["install", "alpha", "--on-ready", command], { NOTES: notes });
     await until("it runs", async () => (await text(notes)) === "begun\n");
-    const startMs = performance.now();
     child.kill("SIGINT");
-    const { exitCode } = await child.ended;
-    expect([exitCode, performance.now() - startMs < TIGHT_MS]).toEqual([130, true]);
+    expect((await child.ended).exitCode).toBe(130);
+    // Whoever waited for the command's end would have it done.
     expect([await text(notes), await finalsBelow(stage.models)]).toEqual(["begun\n", ["alpha.gguf"]]);
   });
 
@@ -264,7 +270,7 @@ test("an application begins with a stand-in and switches to the model when it is
   expect(await text(active)).toBe("stand-in");
   await until("it has switched", async () => (await text(active)) === model());
   // At that moment the model is whole: nobody has to look again.
-  expect((await luci("wait", "alpha", "--timeout", "1s")).exitCode).toBe(0);
+  expect((await luci("wait", "alpha", "--timeout", "30s")).exitCode).toBe(0);
   expect((await installing.ended).exitCode).toBe(0);
 });
 
@@ -327,7 +333,7 @@ describe("serve", () => {
       await until("it is done", async () => (await serve.job(data.id)).state === "done");
       await until("it is said", () => serve.child.output().stdout.includes("the webhook failed"));
       expect(seen).toEqual(["/hook"]);
-      expect((await luci("wait", "beta", "--timeout", "1s")).exitCode).toBe(0);
+      expect((await luci("wait", "beta", "--timeout", "30s")).exitCode).toBe(0);
     } finally {
       serve.child.kill("SIGTERM");
       await serve.child.ended;

@@ -136,7 +136,7 @@ describe("five flipped bits in three pieces of 200 MiB", () => {
     stage.hub.behave({ rateBytesPerSec: 4 * MIB });
     for (const policy of ["resume", "delete", "resume"]) {
       stage.hub.reset();
-      const after = stage.hub.whenServed(3 * MIB, { signal: AbortSignal.timeout(20_000) });
+      const after = stage.hub.whenServed(3 * MIB, { signal: AbortSignal.timeout(60_000) });
       const run = await stage.luci(["verify", "--repair", "--json"], {
         signalAfter: { signal: "SIGINT", after },
         env: { LUCI_PARTIALS: policy },

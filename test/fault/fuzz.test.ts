@@ -19,7 +19,7 @@ test(
     const failures = await fuzz(targets, { seed, rounds: ROUNDS });
     expect(failures, `seed ${seed}`).toEqual([]);
   },
-  Math.max(60_000, ROUNDS * 100),
+  Math.max(180_000, ROUNDS * 300),
 );
 
 test("the loop notices a crash, a bug and a stranger's error", async () => {

@@ -24,7 +24,7 @@ function serve(answer: (request: Request, count: number) => Response | Promise<R
 }
 
 function http(options: Partial<HttpOptions> = {}) {
-  return createHttp({ userAgent: "luci-test", stallMs: 5_000, retries: 0, environment: {}, ...options });
+  return createHttp({ userAgent: "luci-test", stallMs: 60_000, retries: 0, environment: {}, ...options });
 }
 
 async function failure(pending: Promise<unknown>): Promise<LuciError> {

@@ -23,7 +23,7 @@ function listen(...answers: readonly { status: number; location?: string }[]) {
 }
 
 function post(url: string, more: Partial<Parameters<typeof postJson>[1]> = {}): Promise<void> {
-  const usual = { userAgent: "luci/0", stallMs: 5_000, retries: 3, signal, caFile: null, environment: {} };
+  const usual = { userAgent: "luci/0", stallMs: 60_000, retries: 3, signal, caFile: null, environment: {} };
   return postJson(url, { body: { type: "model.ready" }, ...usual, ...more });
 }
 

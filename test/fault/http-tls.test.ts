@@ -52,7 +52,7 @@ async function listen(server: Server): Promise<string> {
 }
 
 function http(caFile: string | null = null, environment: Record<string, string> = {}) {
-  return createHttp({ userAgent: "luci-test", stallMs: 5_000, retries: 3, environment, caFile });
+  return createHttp({ userAgent: "luci-test", stallMs: 60_000, retries: 3, environment, caFile });
 }
 
 async function failure(pending: Promise<unknown>): Promise<LuciError> {

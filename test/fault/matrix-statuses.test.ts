@@ -388,7 +388,7 @@ const gone: Row[] = [
         }
       })(),
     ),
-    wants: { also: (_, run) => expect(eventsOf(run, "file.retrying")).toEqual([]), mostTimes: 1.2 },
+    wants: { also: (_, run) => expect(eventsOf(run, "file.retrying")).toEqual([]), mostTimes: 3 },
   },
   {
     name: "a file that trickles on a slow line adds up, and no attempt is lost",

@@ -173,7 +173,10 @@ describe.concurrent("a body without an end", () => {
       if (asked.before === 0) sendBytes(asked, response, { bytes, headers: { ETag: '"v1"' } });
       else sent.push(endless(response, headers, status));
     });
-    const run = await installFrom(rig, server, { sha256: sha256(bytes), settings: { retries: 1 } });
+    const run = await installFrom(rig, server, {
+      sha256: sha256(bytes),
+      settings: { connections: 1, retries: 1 },
+    });
     expect(run.error).toBeNull();
     expect(await installedSha256(rig)).toBe(sha256(bytes));
     expect(sent).toHaveLength(1);

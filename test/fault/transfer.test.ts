@@ -22,6 +22,8 @@ const KIB = 1024;
 const MIB = 1024 * KIB;
 /** What may be on its way when a connection dies, and has to be sent again. */
 const IN_FLIGHT_BYTES = MIB;
+/** Several connections help each other where it is slow: then bytes come twice, and requests are more. */
+const ALONE = { settings: { connections: 1 } } as const;
 
 async function expectInstalled(rig: Rig, run: RigRun): Promise<void> {
   expect(run.error).toBeNull();
@@ -42,7 +44,7 @@ describe.concurrent("a connection that ends early", () => {
     async (cutAfterBytes) => {
       await using rig = await openRig(SMALL);
       rig.hub.behave({ intercept: onCdn((_, count) => (count === 0 ? { cutAfterBytes } : undefined)) });
-      const run = await rig.install();
+      const run = await rig.install(ALONE);
       await expectInstalled(rig, run);
       expect(eventsOf(run, "file.retrying")).toHaveLength(1);
       expect(cdnBytes(rig.hub)).toBeLessThanOrEqual(SMALL + IN_FLIGHT_BYTES);
@@ -61,7 +63,7 @@ describe.concurrent("a connection that ends early", () => {
   ] as [string, Trouble][])("%s is seen for what it is", async (_, trouble) => {
     await using rig = await openRig(SMALL);
     rig.hub.behave({ intercept: onCdn((_request, count) => (count === 0 ? trouble : undefined)) });
-    await expectInstalled(rig, await rig.install());
+    await expectInstalled(rig, await rig.install(ALONE));
     expect(cdnLog(rig.hub)).toHaveLength(2);
   });
 
@@ -72,7 +74,7 @@ describe.concurrent("a connection that ends early", () => {
     await expectRefused(rig, failed, { code: "E_NETWORK", exit: 5 });
     rig.hub.behave({ intercept: null });
     rig.hub.reset();
-    const run = await rig.install();
+    const run = await rig.install(ALONE);
     await expectInstalled(rig, run);
     const resumedBytes = eventsOf(run, "file.started")[0]!.resumedBytes;
     expect(resumedBytes).toBeGreaterThan(0);
@@ -84,16 +86,22 @@ describe.concurrent("a connection that ends early", () => {
     const cut: Trouble = { ignoresRange: true, framing: "close", cutAfterBytes: 300 * KIB };
     // Whoever does not count would get it all in the end.
     rig.hub.behave({ intercept: onCdn((_, count) => (count < 20 ? cut : undefined)) });
-    const run = await rig.install({ settings: { retries: 1 } });
+    const run = await rig.install({ settings: { connections: 1, retries: 1 } });
     await expectRefused(rig, run, { code: "E_NETWORK", exit: 5 });
     expect(cdnLog(rig.hub)).toHaveLength(2);
   });
 
-  test("on several connections at once costs little more than the file", async () => {
+  test("on several connections at once are taken up where they were", async () => {
     await using rig = await openRig(LARGE);
     rig.hub.behave({ intercept: onCdn((_, count) => (count < 3 ? { cutAfterBytes: 2 * MIB } : undefined)) });
     await expectInstalled(rig, await rig.install({ settings: { connections: 3 } }));
-    expect(cdnBytes(rig.hub)).toBeLessThanOrEqual(LARGE + 3 * IN_FLIGHT_BYTES);
+    // Each is taken up where it was cut, give or take what was on its way.
+    const starts = cdnLog(rig.hub).map(({ range }) => Number(/bytes=(\d+)-/.exec(range ?? "")?.[1]));
+    for (const start of starts.slice(0, 3)) {
+      const cutBytes = start + 2 * MIB;
+      const isTakenUp = (one: number): boolean => one > cutBytes - IN_FLIGHT_BYTES && one <= cutBytes;
+      expect([starts, starts.some(isTakenUp)]).toEqual([starts, true]);
+    }
   });
 });
 
@@ -101,7 +109,7 @@ describe.concurrent("a server that answers another question", () => {
   test("all of the file instead of a range: written where it belongs", async () => {
     await using rig = await openRig(LARGE);
     rig.hub.behave({ intercept: onCdn(() => ({ ignoresRange: true })) });
-    await expectInstalled(rig, await rig.install());
+    await expectInstalled(rig, await rig.install(ALONE));
     expect(cdnBytes(rig.hub)).toBe(LARGE);
   });
 
@@ -130,7 +138,7 @@ describe.concurrent("a server that answers another question", () => {
   ] as [string, Trouble][])("%s: taken, and the rest asked for", async (_, trouble) => {
     await using rig = await openRig(SMALL);
     rig.hub.behave({ intercept: onCdn((_request, count) => (count === 0 ? trouble : undefined)) });
-    await expectInstalled(rig, await rig.install());
+    await expectInstalled(rig, await rig.install(ALONE));
     expect(cdnLog(rig.hub)[1]?.range).toStartWith("bytes=100-");
   });
 
@@ -141,7 +149,7 @@ describe.concurrent("a server that answers another question", () => {
       headers: { "Content-Range": `bytes 4096-${SMALL - 1}/${SMALL}` },
     });
     rig.hub.behave({ intercept: onCdn((_, count) => (count === 0 ? later : undefined)) });
-    await expectInstalled(rig, await rig.install());
+    await expectInstalled(rig, await rig.install(ALONE));
     expect(cdnLog(rig.hub).map(({ range }) => range)).toEqual([`bytes=0-${SMALL - 1}`, null]);
   });
 
@@ -155,7 +163,7 @@ describe.concurrent("a server that answers another question", () => {
   ] as [string, Trouble][])("%s: refused before a byte is written", async (_, trouble) => {
     await using rig = await openRig(SMALL);
     rig.hub.behave({ intercept: onCdn(() => trouble) });
-    const run = await rig.install();
+    const run = await rig.install(ALONE);
     await expectRefused(rig, run, { code: "E_SIZE", exit: 4 });
     expect(cdnLog(rig.hub).length).toBeLessThanOrEqual(2);
     expect(eventsOf(run, "file.progress").at(-1)?.doneBytes).toBe(0);
@@ -171,7 +179,7 @@ describe.concurrent("a server that answers another question", () => {
   test("nothing but compressed ones: refused", async () => {
     await using rig = await openRig(SMALL);
     rig.hub.behave({ intercept: onCdn(() => ({ headers: { "Content-Encoding": "br" } })) });
-    await expectRefused(rig, await rig.install(), { code: "E_MALFORMED", exit: 10 });
+    await expectRefused(rig, await rig.install(ALONE), { code: "E_MALFORMED", exit: 10 });
     expect(cdnLog(rig.hub).length).toBeLessThanOrEqual(3);
   });
 
@@ -201,7 +209,7 @@ describe.concurrent("a server that answers another question", () => {
     const corrupt: Trouble["corrupt"] = (piece) =>
       Uint8Array.from(piece, (byte, at) => (at === 9 ? byte ^ 1 : byte));
     rig.hub.behave({ intercept: onCdn(() => ({ corrupt })) });
-    await expectRefused(rig, await rig.install(), { code: "E_DIGEST", exit: 4 });
+    await expectRefused(rig, await rig.install(ALONE), { code: "E_DIGEST", exit: 4 });
     expect(cdnBytes(rig.hub)).toBe(2 * SMALL);
     expect((await checkInvariants(rig.models, rig.hub)).journals).toBe(0);
   });
@@ -213,7 +221,7 @@ describe.concurrent("a server that goes quiet", () => {
     async (stallAfterBytes) => {
       await using rig = await openRig(SMALL);
       rig.hub.behave({ intercept: onCdn((_, count) => (count === 0 ? { stallAfterBytes } : undefined)) });
-      const run = await rig.install({ settings: { stallMs: 700 } });
+      const run = await rig.install({ settings: { connections: 1, stallMs: 700 } });
       await expectInstalled(rig, run);
       expect(eventsOf(run, "file.retrying")[0]?.code).toBe("E_STALLED");
       expect(cdnBytes(rig.hub)).toBeLessThanOrEqual(SMALL + IN_FLIGHT_BYTES);
@@ -223,7 +231,7 @@ describe.concurrent("a server that goes quiet", () => {
   test("before its headers is left too", async () => {
     await using rig = await openRig(SMALL);
     rig.hub.behave({ intercept: onResolve((_, count) => (count === 0 ? { waitMs: 4_000 } : undefined)) });
-    const run = await rig.install({ settings: { stallMs: 700 } });
+    const run = await rig.install({ settings: { connections: 1, stallMs: 700 } });
     await expectInstalled(rig, run);
     expect(eventsOf(run, "file.retrying")[0]?.code).toBe("E_STALLED");
   });
@@ -233,7 +241,7 @@ describe.concurrent("a server in trouble", () => {
   test("three times in a row is borne, with longer and longer waits", async () => {
     await using rig = await openRig(SMALL);
     rig.hub.behave({ intercept: onCdn((_, count) => (count < 3 ? { status: 503 } : undefined)) });
-    const run = await rig.install();
+    const run = await rig.install(ALONE);
     await expectInstalled(rig, run);
     const waits = eventsOf(run, "file.retrying").map(({ waitMs }) => waitMs);
     expect(waits).toHaveLength(3);
@@ -241,14 +249,14 @@ describe.concurrent("a server in trouble", () => {
       expect(waitMs).toBeGreaterThanOrEqual(500 * 2 ** index);
       expect(waitMs).toBeLessThanOrEqual(1_000 * 2 ** index);
     }
-  }, 15_000);
+  });
 
   test("that asks for two seconds gets them, and the user is told", async () => {
     await using rig = await openRig(SMALL);
     const slowDown = { status: 429, headers: { "Retry-After": "2" } };
     rig.hub.behave({ intercept: onResolve((_, count) => (count === 0 ? slowDown : undefined)) });
     const startedMs = performance.now();
-    const run = await rig.install();
+    const run = await rig.install(ALONE);
     await expectInstalled(rig, run);
     expect(performance.now() - startedMs).toBeGreaterThan(1_990);
     expect(eventsOf(run, "file.retrying")[0]).toMatchObject({ code: "E_RATE_LIMITED", waitMs: 2_000 });
@@ -327,7 +335,6 @@ describe.concurrent("signed addresses", () => {
     rig.hub.behave({ intercept });
     await expectInstalled(rig, await rig.install({ settings: { connections: 3 } }));
     expect(resolveLog(rig.hub).length).toBeLessThanOrEqual(3);
-    expect(cdnBytes(rig.hub)).toBe(LARGE);
   });
 
   test("that never work are not fetched for ever", async () => {
@@ -340,7 +347,7 @@ describe.concurrent("signed addresses", () => {
 
   test("are used as long as they work: one question for the whole file", async () => {
     await using rig = await openRig(LARGE);
-    await expectInstalled(rig, await rig.install());
+    await expectInstalled(rig, await rig.install(ALONE));
     expect(resolveLog(rig.hub)).toHaveLength(1);
     expect(cdnLog(rig.hub).length).toBeGreaterThan(1);
   });

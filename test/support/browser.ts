@@ -17,7 +17,8 @@ const FLAGS = [
   "--disable-component-update",
   "--disable-sync",
 ];
-const ACTION_MS = 10_000;
+/** Of what never comes: a busy machine may take its time. */
+const ACTION_MS = 60_000;
 
 /** One request of the page. */
 export interface Asked {
@@ -49,6 +50,7 @@ export async function openBrowser(): Promise<Browser> {
   const context = await chromium.launchPersistentContext(profile, {
     executablePath: CHROMIUM,
     headless: true,
+    timeout: ACTION_MS,
     args: FLAGS,
     viewport: { width: 1200, height: 900 },
   });

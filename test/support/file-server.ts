@@ -2,7 +2,7 @@
 
 import { once } from "node:events";
 import { type Server, type ServerResponse, createServer } from "node:http";
-import type { AddressInfo } from "node:net";
+import { listenOn } from "./listening.ts";
 
 /** What was asked; `startBytes` and `endBytes` of the Range header, or null for all of it. */
 export interface Asked {
@@ -29,16 +29,15 @@ export async function fileServer(
   let port = 0;
   let server: Server | null = null;
   const up = async (): Promise<void> => {
-    server = createServer((request, response) => {
-      const match = /^bytes=(\d+)-(\d+)$/.exec(request.headers.range ?? "");
-      const range = match && { startBytes: Number(match[1]), endBytes: Number(match[2]) + 1 };
-      const one = { method: request.method ?? "", range, before: asked.length };
-      asked.push(one);
-      answer(one, response);
-    });
-    server.listen(port, "127.0.0.1");
-    await once(server, "listening");
-    port = (server.address() as AddressInfo).port;
+    const open = () =>
+      createServer((request, response) => {
+        const match = /^bytes=(\d+)-(\d+)$/.exec(request.headers.range ?? "");
+        const range = match && { startBytes: Number(match[1]), endBytes: Number(match[2]) + 1 };
+        const one = { method: request.method ?? "", range, before: asked.length };
+        asked.push(one);
+        answer(one, response);
+      });
+    ({ server, port } = await listenOn(open, port));
   };
   const down = async (): Promise<void> => {
     if (!server?.listening) return;

@@ -10,7 +10,6 @@ import { type RigRun, SMALL, eventsOf } from "./rig.ts";
 
 /** An odd size of two requests. */
 export const LONG = 9 * 1024 * 1024 + 13;
-const TIMEOUT_MS = 120_000;
 /** Heads of answers, and what sockets hold when a connection is cut. */
 const SLACK_BYTES = 768 * 1024;
 /** What a server can hand over of a body that is given up unread: both kernels' buffers, and what was on its way. */
@@ -82,7 +81,7 @@ function isBytes({ place }: PlacedRequest): boolean {
 
 /** Declares one test for each way to the file. */
 export function testRow(row: Row): void {
-  for (const via of row.vias ?? ["address"]) test(`${row.name} (${via})`, () => runRow(row, via), TIMEOUT_MS);
+  for (const via of row.vias ?? ["address"]) test(`${row.name} (${via})`, () => runRow(row, via));
 }
 
 async function runRow(row: Row, via: Via): Promise<void> {
@@ -93,7 +92,7 @@ async function runRow(row: Row, via: Via): Promise<void> {
     script: row.script ?? (() => undefined),
     ...(row.connect ? { connect: row.connect } : {}),
   });
-  const settings = { retries: 1, stallMs: 10_000, ...row.settings };
+  const settings = { retries: 1, stallMs: 60_000, ...row.settings };
   const startedMs = performance.now();
   const run = await room.install({
     settings,

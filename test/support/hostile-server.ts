@@ -4,7 +4,7 @@
 
 import { once } from "node:events";
 import { type Server, type Socket, createServer } from "node:net";
-import type { AddressInfo } from "node:net";
+import { listenOn } from "./listening.ts";
 
 /** What an answer is made of: text (latin1) and bytes go out as they are, the rest is done to the connection. */
 export type Step = string | Uint8Array | { readonly pauseMs: number } | { readonly act: Act };
@@ -109,10 +109,12 @@ class Port {
 
   async up(): Promise<void> {
     if (this.#server?.listening) return;
-    this.#server = createServer((socket) => this.#accept(socket));
-    this.#server.listen(this.#number, "127.0.0.1");
-    await once(this.#server, "listening");
-    this.#number = (this.#server.address() as AddressInfo).port;
+    const { server, port } = await listenOn(
+      () => createServer((socket) => this.#accept(socket)),
+      this.#number,
+    );
+    this.#server = server;
+    this.#number = port;
   }
 
   async down(): Promise<void> {

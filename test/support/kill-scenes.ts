@@ -185,7 +185,7 @@ async function mustRun(stage: Stage, args: readonly string[], env: KillScene["en
 async function leaveLeftovers(stage: Stage): Promise<void> {
   stage.hub.behave({ rateBytesPerSec: 4 * MIB });
   const child = stage.start(["install", "hf:org/mend:mend.gguf", "hf:org/many", "--json"]);
-  await stage.hub.whenServed(stage.hub.servedBytes() + MIB, { signal: AbortSignal.timeout(20_000) });
+  await stage.hub.whenServed(stage.hub.servedBytes() + MIB, { signal: AbortSignal.timeout(60_000) });
   child.kill("SIGKILL");
   await child.ended;
   stage.hub.behave({ rateBytesPerSec: null });

@@ -30,6 +30,8 @@ export interface Proxy extends AsyncDisposable {
 }
 
 const PROGRAM = "tinyproxy";
+/** A port that was free a moment ago may be somebody's by now. */
+const MOST_TRIES = 5;
 
 /** Whether this machine has the proxy. */
 export const hasProxyProgram = Bun.which(PROGRAM) !== null;
@@ -37,13 +39,11 @@ export const hasProxyProgram = Bun.which(PROGRAM) !== null;
 /** Starts a proxy; `await using proxy = await startProxy()`. */
 export async function startProxy({ login, refuses }: ProxyOptions = {}): Promise<Proxy> {
   const folder = await mkdtemp(join(tmpdir(), "luci-proxy-"));
-  const port = await freePort();
   const log = join(folder, "log");
   const filter = join(folder, "filter");
   await writeFile(filter, `${refuses ?? "no-such-host"}\n`);
   await writeFile(log, "");
   const lines = [
-    `Port ${port}`,
     "Listen 127.0.0.1",
     "Timeout 60",
     "MaxClients 100",
@@ -52,7 +52,7 @@ export async function startProxy({ login, refuses }: ProxyOptions = {}): Promise
     ...(refuses === undefined ? [] : [`Filter "${filter}"`]),
     ...(login === undefined ? [] : [`BasicAuth ${login.user} ${login.password}`]),
   ];
-  await writeFile(join(folder, "conf"), `${lines.join("\n")}\n`);
+  let port = 0;
   let child: ChildProcess | null = null;
   const kill = async (): Promise<void> => {
     if (child === null || child.exitCode !== null || child.signalCode !== null) return;
@@ -61,10 +61,20 @@ export async function startProxy({ login, refuses }: ProxyOptions = {}): Promise
     await ended;
   };
   const start = async (): Promise<void> => {
-    child = spawn(PROGRAM, ["-d", "-c", join(folder, "conf")], { stdio: "ignore" });
-    await until(() => isOpen(port), "the proxy listens");
+    const started = spawn(PROGRAM, ["-d", "-c", join(folder, "conf")], { stdio: "ignore" });
+    child = started;
+    await until(async () => started.exitCode !== null || (await isOpen(port)), "the proxy listens");
+    // Somebody else has the port.
+    if (started.exitCode !== null) throw new Error("the proxy could not listen");
   };
-  await start();
+  for (let tries = 0; child === null; tries += 1) {
+    port = await freePort();
+    await writeFile(join(folder, "conf"), `${[`Port ${port}`, ...lines].join("\n")}\n`);
+    await start().catch((error: unknown) => {
+      if (tries === MOST_TRIES) throw error;
+      child = null;
+    });
+  }
   return {
     name: `127.0.0.1:${port}`,
     url: `http://127.0.0.1:${port}`,

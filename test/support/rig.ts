@@ -138,7 +138,7 @@ function defaults({ home, hub }: { home: string; hub: Hub }): Settings {
     limitBytesPerSec: null,
     retries: 3,
     hasher: "auto",
-    stallMs: 20_000,
+    stallMs: 60_000,
     diskWaitMs: 0,
     caFile: null,
     catalogFiles: [],

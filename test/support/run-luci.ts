@@ -6,7 +6,8 @@ import { startChild } from "../../src/demo/child.ts";
 import type { RunningChild } from "../../src/demo/child.ts";
 import type { Hub } from "../../src/demo/hub.ts";
 
-const TIMEOUT_MS = 60_000;
+/** Of a run that hangs. */
+const TIMEOUT_MS = 120_000;
 
 export interface RunOptions {
   /** LUCI_HOME. */

@@ -8,7 +8,8 @@ import type { Job } from "../../src/domain/job.ts";
 import { breachesOf } from "./api-check.ts";
 import type { Stage } from "./stage.ts";
 
-const WAIT_MS = 20_000;
+/** Of what never comes: a busy machine may take its time. */
+const WAIT_MS = 60_000;
 
 export interface Reply {
   readonly status: number;
@@ -45,7 +46,7 @@ export interface ServeOptions {
 
 /** Starts a daemon and waits until it listens. The caller ends it. */
 export async function startServe(stage: Stage, options: ServeOptions = {}): Promise<Serve> {
-  const { env = {}, args = [], port = 0, timeoutMs = 120_000 } = options;
+  const { env = {}, args = [], port = 0, timeoutMs = 600_000 } = options;
   const child = stage.start(["serve", "--port", String(port), "--json", ...args], {
     env,
     timeoutMs,

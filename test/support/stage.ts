@@ -9,6 +9,7 @@ import type { HubLogEntry } from "../../src/demo/hub-log.ts";
 import { parseEvents, runLuci, startLuci } from "./run-luci.ts";
 import type { LuciRun, RunOptions, SignalAfter } from "./run-luci.ts";
 import { tempHome } from "./temp-home.ts";
+import { until } from "./until.ts";
 
 export type StageRun = Partial<RunOptions> & { readonly signalAfter?: SignalAfter };
 
@@ -57,6 +58,38 @@ export function isFileRequest({ origin, path }: Pick<HubLogEntry, "origin" | "pa
 /** Body bytes of files that left a hub since its last reset; what redirects say is not counted. */
 export function fileBytes(hub: Hub): number {
   return hub.servedBytes((entry) => isFileRequest(entry) && entry.status < 300);
+}
+
+/** For each answer of the hub: no silence, and so little that no file ends while a test looks at it. */
+const TRICKLE_BYTES_PER_SEC = 16 * 1024;
+/** Of what never comes. */
+const DEADLINE_MS = 60_000;
+
+/** From now on bytes only trickle: nobody gets done before `behave` sets another rate. */
+export function hold(hub: Pick<Hub, "behave">): void {
+  hub.behave({ rateBytesPerSec: TRICKLE_BYTES_PER_SEC });
+}
+
+/** Resolves when so many bytes of files went out since the last reset; from then on they trickle. */
+export async function heldAfter(hub: Hub, sizeBytes: number): Promise<void> {
+  await hub.whenServed(sizeBytes, { filter: isFileRequest, signal: AbortSignal.timeout(DEADLINE_MS) });
+  hold(hub);
+}
+
+/**
+ * Resolves when so many bytes went out and running installs say that they have at least `leastBytes`, unfinished: what was served
+ * may lie in a socket for long. From then on bytes trickle.
+ */
+export async function arrivedAfter(
+  stage: Stage,
+  { servedBytes, leastBytes }: { readonly servedBytes: number; readonly leastBytes: number },
+): Promise<void> {
+  await heldAfter(stage.hub, servedBytes);
+  await until(async () => {
+    const run = await stage.luci(["ps", "--json"]);
+    const jobs = (resultOf(run)["jobs"] ?? []) as { doneBytes: number }[];
+    return jobs.some(({ doneBytes }) => doneBytes >= leastBytes);
+  }, `${leastBytes} bytes have arrived`);
 }
 
 /** A model of a catalog file, pinned to what a hub has. */

@@ -29,6 +29,18 @@ test("time in which the process did not run is no stall", async () => {
   watchdog.close();
 });
 
+test("a stall is seen by a process whose every timer is late", async () => {
+  const watchdog = watch(200);
+  const pending = watchdog.wait(answerAfter(1e9, watchdog)).catch((error: unknown) => error);
+  for (let turn = 0; turn < 200 && !watchdog.signal.aborted; turn += 1) {
+    block(60);
+    await Bun.sleep(0);
+  }
+  expect(watchdog.signal.aborted).toBe(true);
+  expect(await pending).toMatchObject({ code: "E_STALLED" });
+  watchdog.close();
+});
+
 test("each answer starts the time anew", async () => {
   const watchdog = watch(300);
   for (let step = 0; step < 2; step += 1)

@@ -70,7 +70,7 @@ function sha256(text: string): string {
 }
 
 function sourceFor(endpoint: string, options: { token?: string; allowUnsafe?: boolean } = {}) {
-  const http = createHttp({ userAgent: "luci-test", stallMs: 5_000, retries: 0, environment: {} });
+  const http = createHttp({ userAgent: "luci-test", stallMs: 60_000, retries: 0, environment: {} });
   return huggingfaceSource({
     http,
     endpoint,

@@ -21,7 +21,7 @@ function serve(answer: (request: Request) => Response) {
 }
 
 function makeSource(options: { sha256?: string; allowUnsafe?: boolean } = {}) {
-  const http = createHttp({ userAgent: "luci-test", stallMs: 5_000, retries: 0, environment: {} });
+  const http = createHttp({ userAgent: "luci-test", stallMs: 60_000, retries: 0, environment: {} });
   return urlSource({
     urls: [],
     http,

@@ -1,34 +1,52 @@
-import { expect, test } from "bun:test";
+// The limiter on a clock that the test moves: what takes how long, to the millisecond.
+
+import { afterEach, beforeEach, expect, jest, test } from "bun:test";
 import { createLimiter } from "../../../src/transfer/limiter.ts";
 
 const never = new AbortController().signal;
+/** Given away by an idle limiter. */
+const BURST_MS = 100;
 
-async function timed(act: () => Promise<unknown>): Promise<number> {
-  const startedMs = performance.now();
-  await act();
-  return performance.now() - startedMs;
+beforeEach(() => void jest.useFakeTimers());
+afterEach(() => void jest.useRealTimers());
+
+async function settle(): Promise<void> {
+  for (let turn = 0; turn < 20; turn += 1) await Promise.resolve();
+}
+
+/** How long on that clock until it is over; Infinity when a minute is not enough. */
+async function timed(pending: Promise<unknown>): Promise<number> {
+  let isOver = false;
+  void pending.then(() => (isOver = true));
+  for (let ms = 0; ms <= 60_000; ms += 1) {
+    await settle();
+    if (isOver) return ms;
+    jest.advanceTimersByTime(1);
+  }
+  return Infinity;
+}
+
+/** As long as that; timers end on whole milliseconds. */
+function expectMs(actualMs: number, wantedMs: number): void {
+  expect(actualMs).toBeWithin(wantedMs - 2, wantedMs + 3);
 }
 
 test("no limit takes no time", async () => {
   const limiter = createLimiter(null);
-  expect(await timed(() => limiter.take(1e12, never))).toBeLessThan(500);
+  expect(await timed(limiter.take(1e12, never))).toBe(0);
 });
 
 test("takers share one rate, however many they are", async () => {
   const limiter = createLimiter(100_000);
-  // 40 kB at 100 kB/s are 400 ms, less the 100 ms an idle limiter gives away.
-  const tookMs = await timed(() => Promise.all([1, 2, 3, 4].map(() => limiter.take(10_000, never))));
-  expect(tookMs).toBeGreaterThan(280);
-  expect(tookMs).toBeLessThan(1_500);
+  const all = Promise.all([1, 2, 3, 4].map(() => limiter.take(10_000, never)));
+  expectMs(await timed(all), 400 - BURST_MS);
 });
 
 test("an idle time is made up for by a tenth of a second, not more", async () => {
   const limiter = createLimiter(100_000);
   await limiter.take(1, never);
-  await Bun.sleep(250);
-  const tookMs = await timed(() => limiter.take(20_000, never));
-  expect(tookMs).toBeGreaterThan(80);
-  expect(tookMs).toBeLessThan(1_500);
+  jest.advanceTimersByTime(250);
+  expectMs(await timed(limiter.take(20_000, never)), 200 - BURST_MS);
 });
 
 test("waiting ends with an interrupt", async () => {
@@ -44,50 +62,45 @@ test("a new rate counts for those that wait already", async () => {
   const limiter = createLimiter(1);
   const waiting = limiter.take(10_000, never);
   limiter.setRate(100_000);
-  expect(await timed(() => waiting)).toBeLessThan(1_500);
+  expectMs(await timed(waiting), 100);
   const again = limiter.take(1e9, never);
   limiter.setRate(null);
-  expect(await timed(() => again)).toBeLessThan(500);
+  expect(await timed(again)).toBe(0);
 });
 
 test("a lower rate counts for what is left to wait", async () => {
   const limiter = createLimiter(100_000);
-  const tookMs = await timed(() => {
-    const waiting = limiter.take(30_000, never);
-    limiter.setRate(50_000);
-    return waiting;
-  });
-  // 30 kB at 50 kB/s are 600 ms, less what the idle limiter gave away.
-  expect(tookMs).toBeGreaterThan(350);
+  const waiting = limiter.take(30_000, never);
+  limiter.setRate(50_000);
+  // What the idle limiter gave away, it gave at the rate of that time: 20 kB are left.
+  expectMs(await timed(waiting), 400);
 });
 
 test("what was waited for at the old rate counts", async () => {
   const limiter = createLimiter(100_000);
   const waiting = limiter.take(40_000, never);
-  await Bun.sleep(200);
+  jest.advanceTimersByTime(200);
   limiter.setRate(10_000);
-  // About 10 kB are left, at 10 kB/s; all of it would be four seconds.
-  expect(await timed(() => waiting)).toBeLessThan(2_500);
+  // 10 kB are left, at 10 kB/s; all of it would be four seconds.
+  expectMs(await timed(waiting), 1_000);
 });
 
 test("who gives up gives its time back", async () => {
   const limiter = createLimiter(1_000);
   const interrupt = new AbortController();
-  const [first, second] = [limiter.take(1e9, interrupt.signal), limiter.take(100, never)];
+  const [first, second] = [limiter.take(1e9, interrupt.signal), limiter.take(200, never)];
   interrupt.abort(new Error("stop"));
   await first.catch(() => undefined);
-  expect(await timed(() => second)).toBeLessThan(1_500);
+  expect(await timed(second)).toBeLessThanOrEqual(202);
 });
 
 test("a limiter under another one keeps to both, at the same time", async () => {
   const above = createLimiter(100_000);
   const limiter = createLimiter(50_000, above);
-  const tookMs = await timed(() => limiter.take(30_000, never));
-  expect(tookMs).toBeGreaterThan(380);
-  // One after the other it would be 900 ms and more.
-  expect(tookMs).toBeLessThan(750);
+  // One after the other it would be 700 ms and more.
+  expectMs(await timed(limiter.take(30_000, never)), 600 - BURST_MS);
   limiter.setRate(null);
-  expect(await timed(() => limiter.take(40_000, never))).toBeGreaterThan(250);
+  expectMs(await timed(limiter.take(40_000, never)), 400 - BURST_MS);
 });
 
 test("a request is as small as the smaller of both rates wants it", () => {
