@@ -144,28 +144,28 @@ function numberedEmit(face: Face, run: Run): Emit {
 
 /** The run's face, opened on first need; where the command line was not understood, `--json` counts all the same. */
 async function faceOf(run: Run): Promise<Face> {
-  const [{ createFace }, { mentions }] = await Promise.all([
+  const [{ createFace }, { isAscii }, { mentions }] = await Promise.all([
     import("./ui/face.ts"),
+    import("./ui/style.ts"),
     import("./cli/command-line.ts"),
   ]);
+  const json = run.input?.on("json") ?? mentions(run.argv, "--json");
+  const quiet = run.input?.on("quiet") ?? mentions(run.argv, "--quiet", "-q");
+  const isTTY = isTerminal();
+  const bars = isTTY && !json && !quiet ? await import("./ui/bars.ts") : null;
   run.face ??= createFace({
     stdout: process.stdout,
     stderr: process.stderr,
-    json: run.input?.on("json") ?? mentions(run.argv, "--json"),
-    quiet: run.input?.on("quiet") ?? mentions(run.argv, "--quiet", "-q"),
+    json,
+    quiet,
     color: process.stderr.isTTY && !process.env["NO_COLOR"] && process.env["TERM"] !== "dumb",
-    isTTY: isTerminal(),
+    isTTY,
+    ...(bars ? { createBars: bars.createBars } : {}),
     ascii: isAscii(process.env),
     columns: process.stderr.columns || DEFAULT_COLUMNS,
     onReaderGone: () => run.ended || run.isService || stop(run, "SIGPIPE"),
   });
   return run.face;
-}
-
-/** Whether the surroundings say that they can show nothing but ASCII; who says nothing is taken to show everything. */
-function isAscii(env: NodeJS.ProcessEnv): boolean {
-  const locale = env["LC_ALL"] || env["LC_CTYPE"] || env["LANG"] || "";
-  return env["TERM"] === "linux" || (locale !== "" && !/utf-?8/i.test(locale));
 }
 
 /** Whether standard error is a terminal with a person in front of it. */

@@ -3,6 +3,7 @@
 import type { ErrorReport } from "../domain/errors.ts";
 import type { LuciEvent } from "../domain/events.ts";
 import type { CleanupItem } from "../domain/results.ts";
+import type { createBars } from "./bars.ts";
 import type { OutputStream } from "./output.ts";
 
 export interface FaceOptions {
@@ -18,6 +19,8 @@ export interface FaceOptions {
   readonly color: boolean;
   /** Standard error is a terminal that may be redrawn (and this is no CI). */
   readonly isTTY: boolean;
+  /** Draws progress on a terminal; without it, it is told in lines. To load it takes long: only who needs it does. */
+  readonly createBars?: typeof createBars;
   /** Only ASCII can be shown: pictures made of characters are drawn with that. */
   readonly ascii?: boolean;
   /** Width where a stream does not know its own. */

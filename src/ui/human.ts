@@ -6,7 +6,6 @@ import { NO_PROGRESS, reduceProgress } from "../domain/progress.ts";
 import type { Job } from "../domain/job.ts";
 import type { CommandResult } from "../domain/results.ts";
 import { escapeText } from "../domain/text.ts";
-import { createBars } from "./bars.ts";
 import { createSilence, type Display } from "./display.ts";
 import type { AskOptions, Face, FaceOptions } from "./face-types.ts";
 import { createLines } from "./lines.ts";
@@ -81,10 +80,12 @@ export function createHuman(options: HumanOptions): Human {
   };
 }
 
-function createDisplay({ quiet, isTTY, stderr: stream, outputs, color, columns }: HumanOptions): Display {
+function createDisplay(options: HumanOptions): Display {
+  const { quiet, isTTY, createBars, stderr: stream, outputs, color, columns } = options;
   const { write } = outputs.stderr;
   if (quiet) return createSilence(write);
-  return isTTY ? createBars({ stream, write, paint: createPaint(color), columns }) : createLines(write);
+  if (!isTTY || !createBars) return createLines(write);
+  return createBars({ stream, write, paint: createPaint(color), columns });
 }
 
 /** Nothing is drawn over what commands of the user's own say. */

@@ -51,3 +51,9 @@ export function createPaint(color: boolean): Paint {
     cyan: brush("cyan"),
   };
 }
+
+/** Whether the surroundings say that they can show nothing but ASCII; who says nothing is taken to show everything. */
+export function isAscii(env: Readonly<Record<string, string | undefined>>): boolean {
+  const locale = env["LC_ALL"] || env["LC_CTYPE"] || env["LANG"] || "";
+  return env["TERM"] === "linux" || (locale !== "" && !/utf-?8/i.test(locale));
+}

@@ -4,6 +4,7 @@ import { Writable } from "node:stream";
 import { stripVTControlCharacters } from "node:util";
 import type { LuciEvent, LuciEventBody } from "../../../src/domain/events.ts";
 import type { CommandResult } from "../../../src/domain/results.ts";
+import { createBars } from "../../../src/ui/bars.ts";
 import { createFace } from "../../../src/ui/face.ts";
 import type { Face, FaceOptions } from "../../../src/ui/face-types.ts";
 
@@ -63,6 +64,7 @@ export function createStage(options: Partial<FaceOptions> = {}): Stage {
     quiet: false,
     color: false,
     isTTY: false,
+    createBars,
     columns: 60,
     ...options,
   });
