@@ -14,6 +14,10 @@ const TICK_MS = 50;
 const WORTH_RATIO = 1.25;
 /** Connections that wait for our own disk more than this share of their time need no company. */
 const BLOCKED_SHARE = 0.25;
+/** A step has so many windows to bring it … */
+const MOST_MISSES = 3;
+/** … and so many in which the disk held it up, which says nothing of the link. */
+const MOST_BLOCKED = 6;
 /** After a step that brought nothing, the next one waits this long. */
 const HOLD_MS = 5_000;
 /** … unless the link gives much less than when it was measured: what it taught was a burst. */
@@ -80,6 +84,7 @@ class HostPool {
   #bestTarget = FIRST_CONNECTIONS;
   #bestRate = 0;
   #misses = 0;
+  #blocked = 0;
   #holdUntilMs = 0;
   #restUntilMs = 0;
   #pushedBackMs = Number.NEGATIVE_INFINITY;
@@ -166,6 +171,7 @@ class HostPool {
   #probe(rate: number, isBlocked: boolean): void {
     this.#bestRate = rate;
     this.#misses = 0;
+    this.#blocked = 0;
     if (!isBlocked) this.#allow(this.#target * 2);
   }
 
@@ -174,8 +180,9 @@ class HostPool {
       this.#bestTarget = this.#target;
       return this.#probe(rate, isBlocked);
     }
-    this.#misses += 1;
-    if (this.#misses < 2) return;
+    if (isBlocked) this.#blocked += 1;
+    else this.#misses += 1;
+    if (this.#misses < MOST_MISSES && this.#blocked < MOST_BLOCKED) return;
     this.#target = this.#bestTarget;
     this.#holdUntilMs = nowMs + HOLD_MS;
   }

@@ -80,6 +80,21 @@ test("connections that wait for the disk get no company", () => {
   expect(seat.share()).toBe(4);
 });
 
+test("a disk that stops for a moment while a step is judged does not take the step back", () => {
+  let perConnection = 20;
+  const { seat, pass } = makeScene({ rateOf: (connections) => connections * perConnection });
+  pass(1);
+  perConnection = 5;
+  pass(4, { blocked: true });
+  perConnection = 20;
+  pass(1);
+  expect(seat.share()).toBe(16);
+  // One that does not go on is what limits.
+  perConnection = 5;
+  pass(6, { blocked: true });
+  expect(seat.share()).toBe(8);
+});
+
 test("a server that pushes back gets half, once for one trouble", () => {
   const { seat, pass } = makeScene({ rateOf: (connections) => connections * 20 });
   pass(8);
