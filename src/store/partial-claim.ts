@@ -5,7 +5,7 @@ import { basename, join } from "node:path";
 import { LuciError } from "../domain/errors.ts";
 import { isTagAlive, ownTag } from "../platform/machine.ts";
 import { errnoOf } from "../platform/disk-error.ts";
-import { type OpenFile, describeKind } from "../platform/files.ts";
+import { type FileFacts, type OpenFile, describeKind } from "../platform/files.ts";
 import { type ClaimedFile, keepSyncFailures } from "./checkpoint.ts";
 import { journalPath, parsePartialName, partialFileName } from "./layout.ts";
 import type { Store } from "./store.ts";
@@ -67,17 +67,11 @@ async function claimLeft(store: Store, wanted: Wanted): Promise<Claim> {
   const { key } = wanted;
   const folder = store.layout.partialsFolder;
   const own = ownPath(store, key);
-  const { names, hasJournal } = await findLeft(store, wanted);
-  for (const [index, name] of names.entries()) {
+  for (const name of (await findLeft(store, wanted)).names) {
     if (!(await store.files.rename(join(folder, name), own))) continue;
     store.tagged.add(key);
     const file = keepSyncFailures(await store.files.open(own, "update"));
-    if (await isOnlyName(file)) {
-      // The one journal speaks of one of them: what else dead processes left of this file is in nobody's way.
-      const others = names.slice(index + 1).map((other) => join(folder, other));
-      await removeAll(store, others).catch((error: unknown) => closeFor(file, error));
-      return { path: own, file, fresh: false, hasJournal };
-    }
+    if (await isOnlyName(file)) return takeOver(store, { ...wanted, path: own, file });
     // A publish that died between link and unlink: these bytes are an installed file now, leave them alone.
     await file.close();
     await store.files.remove(own);
@@ -85,6 +79,27 @@ async function claimLeft(store: Store, wanted: Wanted): Promise<Claim> {
   }
   // What was left and could not be taken, another process has: it is seen again, or has ended by now.
   return (await claimNew(store, wanted)) ?? claimLeft(store, wanted);
+}
+
+/**
+ * Keeps what was taken, unless somebody has made his own meanwhile: who reads a folder while a name in it changes may
+ * see neither the old name nor the new one.
+ */
+async function takeOver(
+  store: Store,
+  { key, ended, path, file }: Wanted & { path: string; file: ClaimedFile },
+): Promise<Claim> {
+  try {
+    const { names, hasJournal } = await findLeft(store, { key, ended, own: basename(path) });
+    // The one journal speaks of one of them: what else dead processes left of this file is in nobody's way.
+    for (const name of names) await store.files.remove(join(store.layout.partialsFolder, name));
+    return { path, file, fresh: false, hasJournal };
+  } catch (error) {
+    await file.close().catch(() => undefined);
+    await unclaimPartial(store, { path, key }).catch(() => undefined);
+    store.tagged.delete(key);
+    throw error;
+  }
 }
 
 /** Makes the folder only where it is missing: most files find it there. */
@@ -98,10 +113,6 @@ async function createOwn(store: Store, own: string): Promise<OpenFile> {
     await store.files.makeFolder(store.layout.partialsFolder);
     return await store.files.open(own, "create");
   }
-}
-
-async function removeAll({ files }: Store, paths: readonly string[]): Promise<void> {
-  for (const path of paths) await files.remove(path);
 }
 
 async function closeFor(file: OpenFile, error: unknown): Promise<never> {
@@ -151,9 +162,11 @@ async function findLeft(
     if (name === own || !name.startsWith(key)) continue;
     const parsed = parsePartialName(name);
     if (parsed?.key !== key) continue;
-    await assertPlainFile(store, join(store.layout.partialsFolder, name));
+    const facts = await plainFacts(store, join(store.layout.partialsFolder, name));
+    // Gone since it was listed, and whoever had it may make it again: a name that is not there is not for the taking.
+    if (facts === null) continue;
     const { tag } = parsed;
-    if (tag !== null && tag !== ended && (await isOwned(store, { name, key, tag }))) throw lockedError(tag);
+    if (tag !== null && tag !== ended && isOwned(store, { key, tag, facts })) throw lockedError(tag);
     names.push(name);
   }
   // What was put at rest in order comes first.
@@ -161,16 +174,11 @@ async function findLeft(
 }
 
 /** @throws E_UNSAFE_PATH for what luci cannot have put there */
-async function assertPlainFile(store: Store, path: string): Promise<void> {
+async function plainFacts(store: Store, path: string): Promise<FileFacts | null> {
   const facts = await store.files.facts(path);
-  if (facts === null || facts.kind === "file") return;
-  throw new LuciError(
-    "E_UNSAFE_PATH",
-    `${path}: ${describeKind(facts.kind)} stands where luci keeps an unfinished file`,
-    {
-      hint: "Move it away",
-    },
-  );
+  if (facts === null || facts.kind === "file") return facts;
+  const message = `${path}: ${describeKind(facts.kind)} stands where luci keeps an unfinished file`;
+  throw new LuciError("E_UNSAFE_PATH", message, { hint: "Move it away" });
 }
 
 function lockedError(tag: string): LuciError {
@@ -179,12 +187,10 @@ function lockedError(tag: string): LuciError {
   return new LuciError("E_LOCKED", `${who} is writing this file`);
 }
 
-async function isOwned(store: Store, owned: { name: string; key: string; tag: string }): Promise<boolean> {
+function isOwned(store: Store, { key, tag, facts }: { key: string; tag: string; facts: FileFacts }): boolean {
   // The key is claimed: what this store left under its tag nobody writes any more.
-  if (owned.tag === ownTag()) return !store.tagged.has(owned.key);
-  const facts = await store.files.facts(join(store.layout.partialsFolder, owned.name));
-  if (!facts) return false;
-  return isTagAlive(owned.tag, { lastSignMs: facts.modifiedMs, nowMs: Date.now() });
+  if (tag === ownTag()) return !store.tagged.has(key);
+  return isTagAlive(tag, { lastSignMs: facts.modifiedMs, nowMs: Date.now() });
 }
 
 /** Puts a claimed data file back under its plain name, for whoever continues. */
