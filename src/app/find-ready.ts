@@ -14,9 +14,13 @@ export interface AwaitedModel {
   readonly ref: string;
 }
 
+/** The name of an installed repository, as every other command says it. */
+const REPOSITORY_NAME = /^[^/:\s]+\/[^/\s]+$/;
+
 /** The models that words stand for. @throws LuciError E_REF_SYNTAX, E_UNSAFE_URL, E_CONFIG */
 export async function awaitedModels(context: Context, words: readonly string[]): Promise<AwaitedModel[]> {
-  const refs = parseRefs(words, { hubEndpoint: context.settings.hubEndpoint });
+  const asked = words.map((word) => (REPOSITORY_NAME.test(word) ? `hf:${word}` : word));
+  const refs = parseRefs(asked, { hubEndpoint: context.settings.hubEndpoint });
   const sources = openSources(context, { allowUnsafe: false, sha256: null, refs });
   const models = await Promise.all(
     refs.map(async (ref): Promise<AwaitedModel[]> => {

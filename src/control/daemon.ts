@@ -180,11 +180,6 @@ function numbered(log: EventLog, onNotice: DaemonOptions["onNotice"]): (body: Lu
     if (body.type === "model.failed") onNotice("warn", `${body.model} failed: ${body.error.message}`);
     if (body.type === "notice" && body.level === "warn")
       onNotice("warn", body.model === undefined ? body.message : `${body.model}: ${body.message}`);
-    if (body.type === "download.changed" && body.state === "waiting")
-      onNotice(
-        "warn",
-        `${body.model} could not go on and is tried again: \`luci ps --json\` tells why and when`,
-      );
     if (body.type === "model.cancelled") onNotice("info", `${body.model} was cancelled`);
     return event;
   };

@@ -71,7 +71,10 @@ export async function readRecords(store: Store): Promise<Records> {
     if (!name.endsWith(".json")) continue;
     const path = join(layout.manifestsFolder, name);
     try {
-      const manifest = parseManifest((await files.readText(path, { maxBytes: MAX_MANIFEST_BYTES })) ?? "");
+      const text = await files.readText(path, { maxBytes: MAX_MANIFEST_BYTES });
+      // Removed by another process since it was listed.
+      if (text === null) continue;
+      const manifest = parseManifest(text);
       // By a model's name its record is found again, replaced and removed: under another one it is nobody's.
       if (manifestFileName(manifest.name) === name) manifests.push(manifest);
       else

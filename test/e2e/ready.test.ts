@@ -82,6 +82,15 @@ describe("wait", () => {
     expect(stage.hub.log()).toEqual([]);
   });
 
+  test("takes an installed repository by its name, as every other command does", async () => {
+    expect((await luci("install", "hf:org/beta:beta.gguf")).exitCode).toBe(0);
+    const listed = (await luci("list", "--json")).stdout.trim().split("\n").at(-1)!;
+    const { installed } = (JSON.parse(listed) as { result: { installed: { name: string }[] } }).result;
+    const name = installed.map((one) => one.name).find((one) => one.startsWith("org/"))!;
+    const run = await luci("wait", name, "--timeout", "2s");
+    expect([run.exitCode, run.stderr, run.stdout]).toEqual([0, "", expect.stringContaining("beta.gguf")]);
+  });
+
   test("ends when another process has installed it, and not before", async () => {
     const waiting = start(["wait", "alpha", "--json"]);
     await until("it says that it waits", () => waiting.output().stdout.includes("Nobody installs alpha"));

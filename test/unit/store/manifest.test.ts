@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
-import { mkdir, readdir, utimes, writeFile } from "node:fs/promises";
+import { mkdir, readdir, rm, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { nodeFiles } from "../../../src/platform/node-files.ts";
 import {
   type Manifest,
   installedPath,
@@ -10,6 +11,7 @@ import {
   publishManifest,
   readRecords,
 } from "../../../src/store/manifest.ts";
+import { type DiskHand, faultyFiles } from "../../support/faulty-files.ts";
 import { manifestFile, storeRoom } from "../../support/store-room.ts";
 
 function manifest(change: Partial<Manifest> = {}): Manifest {
@@ -27,6 +29,17 @@ function manifest(change: Partial<Manifest> = {}): Manifest {
 }
 
 describe("a record", () => {
+  test("that another process removes while records are read is none, and no broken one", async () => {
+    const hand: DiskHand = async ({ name, path }) => {
+      if (name === "readText" && path.endsWith("llama3.2.json")) await rm(path);
+    };
+    await using room = await storeRoom({ files: faultyFiles(nodeFiles(), hand) });
+    const other = manifest({ name: "mistral", ref: "mistral" });
+    await publishManifest(room.store, manifest());
+    await publishManifest(room.store, other);
+    expect(await readRecords(room.store)).toEqual({ manifests: [other], unreadable: [] });
+  });
+
   test("is read back as it was published, and replaced by the next one", async () => {
     await using room = await storeRoom();
     expect(await readRecords(room.store)).toEqual({ manifests: [], unreadable: [] });
