@@ -209,10 +209,10 @@ export class DownloadQueue implements SingleJobs {
       this.#note(entry, { job: this.#job(entry) });
       steerAsRemembered(entry, this.#options.steering);
     };
-    const on = { onCarried, onReady: () => this.#startDue() };
     const beforeBytes = entry.row.job.doneBytes;
-    const scene = { row: entry.row, stop: this.#stop.signal, contextFor, publish, ledger };
-    entry.run = new DownloadRun({ ...scene, ...on });
+    const { row, allowances } = entry;
+    const scene = { row, allowances, stop: this.#stop.signal, contextFor, publish, ledger };
+    entry.run = new DownloadRun({ ...scene, onCarried, onReady: () => this.#startDue() });
     const end = await entry.run.ended;
     if (end.state === "stopped") this.#note(entry, { job: this.#job(entry) });
     else if (end.state === "failed" && isAgain(entry.row, end)) this.#retry(entry, { end, beforeBytes });
