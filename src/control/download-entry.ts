@@ -14,7 +14,7 @@ type CancelledEnd = Extract<DownloadEnd, { state: "cancelled" }>;
 export interface Entry {
   row: DownloadRow;
   run: DownloadRun | null;
-  /** Somebody who has it begin again after its end grants it new ones. */
+  /** What its files may cost, over all attempts that it makes by itself. */
   allowances: JobAllowances;
   /** The attempt after one that failed: `timer` runs until it is due. */
   retry: Retry | null;
@@ -48,6 +48,12 @@ export function writeChange(entry: Entry, rows: DownloadRows, change: DownloadCh
   if (Object.keys(all).length > 0) rows.change(entry.row.id, all);
   entry.unwritten = {};
   entry.row = { ...entry.row, ...change };
+}
+
+/** Somebody has it begin again after its end: as if nothing had been tried. */
+export function beginAgain(entry: Entry): void {
+  entry.retry = null;
+  entry.allowances = new JobAllowances();
 }
 
 /** Nobody carries it until its next attempt is due. */

@@ -1,6 +1,8 @@
-// What of serve's downloads is tried again by itself: what passes, for as long as it takes, within what a file may cost.
+// What of serve's downloads is tried again: what passes, for as long as it takes, within what a file may cost; and what
+// has failed for good, when somebody asks, as it was asked.
 
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { readdir } from "node:fs/promises";
 import type { Job } from "../../src/domain/job.ts";
 import { type FileServer, fileServer, sendBytes } from "../support/file-server.ts";
 import { type Serve, startServe, until } from "../support/serve.ts";
@@ -95,5 +97,23 @@ describe("what passes", () => {
     expect(error?.code).toBe("E_RATE_LIMITED");
     const next = /again by itself at (\S+Z)/.exec(error?.hint ?? "")?.[1] ?? "";
     expect(Date.parse(next) - Date.now()).toBeGreaterThan(HOUR_MS / 2);
+  });
+});
+
+describe("what has failed for good", () => {
+  test("is queued again as it was asked when it is resumed: no digest is forgotten", async () => {
+    const bytes = new Uint8Array(MIB).fill(3);
+    await using server = await fileServer((asked, response) => sendBytes(asked, response, { bytes }));
+    serve = await startServe(stage);
+    const id = await add({ ref: server.url, sha256: WRONG, priority: "high", limitRate: "50M" });
+    expect((await reach(id, "failed")).error?.code).toBe("E_DIGEST");
+    const before = server.asked.length;
+    const { data } = await serve.ask("POST", `/v1/downloads/${id}/resume`);
+    expect(data).toMatchObject({ id, state: "queued", error: null, endedAt: null, priority: 10 });
+    const again = await reach(id, "failed");
+    expect(again).toMatchObject({ priority: 10, limitBytesPerSec: 50_000_000, error: { code: "E_DIGEST" } });
+    expect(server.asked.length).toBeGreaterThan(before);
+    expect(await serve.jobs()).toHaveLength(1);
+    expect((await readdir(stage.models)).filter((name) => !name.startsWith("."))).toEqual([]);
   });
 });
