@@ -101,6 +101,17 @@ describe("what passes", () => {
 });
 
 describe("what has failed for good", () => {
+  test("is a file that changes with every answer", async () => {
+    const bytes = new Uint8Array(12 * MIB);
+    await using server = await fileServer((asked, response) =>
+      sendBytes(asked, response, { bytes, headers: { ETag: `"v${asked.before}"` } }),
+    );
+    serve = await startServe(stage, { args: ["--connections", "1"] });
+    const id = await add({ ref: server.url });
+    await until("its attempt is over", async () => (await serve.job(id)).error !== null);
+    expect(await serve.job(id)).toMatchObject({ state: "failed", error: { code: "E_CHANGED" } });
+  });
+
   test("is queued again as it was asked when it is resumed: no digest is forgotten", async () => {
     const bytes = new Uint8Array(MIB).fill(3);
     await using server = await fileServer((asked, response) => sendBytes(asked, response, { bytes }));
