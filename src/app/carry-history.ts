@@ -57,7 +57,7 @@ export function countRun(plain: CarryRun): CountedRun {
 
 /** Whether a failure is no end: a queue tries again what passes, for as long as it takes. */
 function isTriedAgain({ job }: Pick<CarryRun, "job">, failure: LuciError | null): boolean {
-  return job !== undefined && failure?.retryable === true;
+  return job?.allowances !== undefined && failure?.retryable === true;
 }
 
 function recordOf({ context, isRepair }: CarryRun, model: EndedModel, tally: TransferTally): InstallRecord {

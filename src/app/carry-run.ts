@@ -12,7 +12,7 @@ import type { Context } from "./context.ts";
 import { DiskWatch } from "./disk-watch.ts";
 import type { FileNeed, ModelNeed } from "./need.ts";
 import type { Sources } from "./sources.ts";
-import type { JobHandle, JobStart } from "./steering.ts";
+import type { JobHandle, QueuedJob } from "./steering.ts";
 
 /** How often a file's progress is told. */
 export const PROGRESS_MS = 200;
@@ -32,8 +32,8 @@ export interface CarryRun {
   readonly wait: boolean;
   /** Whether models that were installed are mended. */
   readonly isRepair?: boolean;
-  /** How its job begins, where a run carries one model of somebody's queue. */
-  readonly job?: JobStart;
+  /** How its jobs begin, and whether it is one of somebody's queue. */
+  readonly job?: QueuedJob;
 }
 
 export interface CarryOptions {

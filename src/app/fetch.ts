@@ -6,7 +6,7 @@ import { isSmall } from "../domain/plan.ts";
 import { type ManifestFile, installedPath } from "../store/manifest.ts";
 import type { StorePartial } from "../store/partial.ts";
 import { salvageFile } from "../store/salvage.ts";
-import { Allowance } from "../transfer/allowance.ts";
+import type { Allowance } from "../transfer/allowance.ts";
 import { transferFile } from "../transfer/transfer.ts";
 import { tellBegun, tellLost } from "./begin-again.ts";
 import {
@@ -20,6 +20,7 @@ import {
   policyOf,
   reuseFile,
 } from "./carry-run.ts";
+import { JobAllowances } from "./job-allowances.ts";
 import type { FileNeed } from "./need.ts";
 import type { JobHandle } from "./steering.ts";
 import { proveFile } from "./prove.ts";
@@ -109,7 +110,8 @@ async function fetchClaimed(run: CarryRun, need: FileNeed, options: FetchOptions
   const event = { model: options.model, file: file.path };
   const resumedBytes = partial.doneBytes;
   context.emit({ type: "file.started", ...event, sizeBytes: partial.sizeBytes, resumedBytes });
-  const allowance = new Allowance(() => partial.sizeBytes);
+  const allowances = run.job?.allowances ?? new JobAllowances();
+  const allowance = allowances.open(file.path, () => partial.sizeBytes);
   const state = { fetchedBytes: 0, sealing: false, sendsWhole: false, allowance };
   try {
     const record = await transferAndSeal(run, { need, options, partial, state });

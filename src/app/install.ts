@@ -1,16 +1,16 @@
 // Install: name → plan → need → carry → seal → publish, for one model or many.
 
-import { reportError, toLuciError } from "../domain/errors.ts";
+import { type LuciError, reportError, toLuciError } from "../domain/errors.ts";
 import type { Ref } from "../domain/ref.ts";
-import type { InstallResult, Receipt } from "../domain/results.ts";
+import type { FailedModel, InstallResult, Receipt } from "../domain/results.ts";
 import { openCarryRun } from "./carry-run.ts";
 import type { Context } from "./context.ts";
 import { emitInterrupted } from "./interrupt.ts";
 import { recordsOf } from "./models.ts";
 import { tellReady } from "./ready.ts";
 import { type ModelNeed, assertRoom, describePlan, missingBytes, totalBytes } from "./need.ts";
-import { type PlannedBatch, planTargets } from "./plan.ts";
-import type { JobStart } from "./steering.ts";
+import { type Failure, type PlannedBatch, planTargets } from "./plan.ts";
+import type { QueuedJob } from "./steering.ts";
 import { type Sources, openSources } from "./sources.ts";
 import { expandRefs } from "./targets.ts";
 import { openUnbegunHistory } from "./unbegun-history.ts";
@@ -27,8 +27,10 @@ export interface InstallOptions {
   readonly allowUnsafe: boolean;
   /** Wait for another luci that works on the same file. */
   readonly wait: boolean;
-  /** How the job begins, where one model is installed for somebody's queue. */
-  readonly job?: JobStart;
+  /** How the job begins, and whether it is of somebody's queue. */
+  readonly job?: QueuedJob;
+  /** Hears of every failure in the result what its report leaves out: whether it passes, and when. */
+  onFailed?(reason: LuciError): void;
   confirm(question: {
     models: number;
     totalBytes: number;
@@ -55,7 +57,7 @@ export async function install(context: Context, options: InstallOptions): Promis
     const result = {
       command: "install",
       installed: planned.already,
-      failed: planned.failed,
+      failed: reportFailures(planned.failed, options),
       totalModels: targets.length,
     } as const;
     const elapsed = (): number => Math.round(performance.now() - startedMs);
@@ -74,7 +76,8 @@ export async function install(context: Context, options: InstallOptions): Promis
       };
     history.begun();
     const done = await finishPlanned(context, planned, { options, sources, totals });
-    return { ...result, ...done, elapsedMs: elapsed(), dryRun: null };
+    const failed = [...result.failed, ...reportFailures(done.failed, options)];
+    return { ...result, ...done, failed, elapsedMs: elapsed(), dryRun: null };
   } catch (error) {
     if (context.signal.aborted && !totals.told)
       emitInterrupted(context, { during: "download", ...totals, kept: [] });
@@ -108,7 +111,17 @@ async function consent(
   throw toLuciError(context.signal.reason);
 }
 
-type Done = Pick<InstallResult, "installed" | "failed" | "fetchedBytes">;
+interface Done extends Pick<InstallResult, "installed" | "fetchedBytes"> {
+  readonly failed: readonly Failure[];
+}
+
+/** As others hear of failures; why, in full, whoever asked hears. */
+function reportFailures(failures: readonly Failure[], { onFailed }: InstallOptions): FailedModel[] {
+  return failures.map(({ model, reason }) => {
+    onFailed?.(reason);
+    return { model, error: reportError(reason) };
+  });
+}
 
 /** Carries what is needed, and tells of what was there. */
 async function finishPlanned(context: Context, planned: PlannedBatch, batch: Batch): Promise<Done> {
@@ -119,7 +132,7 @@ async function finishPlanned(context: Context, planned: PlannedBatch, batch: Bat
   context.signal.throwIfAborted();
   return {
     installed: [...already, ...carried.installed],
-    failed: [...planned.failed, ...carried.failed],
+    failed: carried.failed,
     fetchedBytes: carried.fetchedBytes,
   };
 }
@@ -152,7 +165,7 @@ async function carryPlanned(
     throw toLuciError(context.signal.reason);
   }
   const failed = runs.flatMap(({ need, failure }) =>
-    failure ? [{ model: need.plan.name, error: reportError(failure) }] : [],
+    failure ? [{ model: need.plan.name, reason: failure }] : [],
   );
   const fetchedBytes = runs.reduce((sum, model) => sum + model.fetchedBytes, 0);
   return { installed, failed, fetchedBytes };

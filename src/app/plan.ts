@@ -2,7 +2,7 @@
 
 import { LuciError, reportError, toLuciError } from "../domain/errors.ts";
 import type { Plan } from "../domain/plan.ts";
-import type { FailedModel, Receipt } from "../domain/results.ts";
+import type { Receipt } from "../domain/results.ts";
 import { type Manifest, type Records, pathsOf } from "../store/manifest.ts";
 import { placePlan } from "../store/place.ts";
 import { runQueue } from "../transfer/queue.ts";
@@ -32,7 +32,13 @@ export interface PlannedBatch {
   /** Models that still need something, in the order asked for. */
   readonly models: readonly ModelNeed[];
   readonly already: readonly Receipt[];
-  readonly failed: readonly FailedModel[];
+  readonly failed: readonly Failure[];
+}
+
+/** A model that failed, and all that is known of why. */
+export interface Failure {
+  readonly model: string;
+  readonly reason: LuciError;
 }
 
 /** A target that needs no more asking: its own record is the plan, or its source has answered. */
@@ -46,7 +52,7 @@ export async function planTargets(
   targets: readonly Target[],
   options: PlanOptions,
 ): Promise<PlannedBatch> {
-  const slots: (Resolved | FailedModel | undefined)[] = targets.map(() => undefined);
+  const slots: (Resolved | Failure | undefined)[] = targets.map(() => undefined);
   const tasks = targets.map((target, index) => ({
     weight: 1,
     run: async () => {
@@ -55,35 +61,31 @@ export async function planTargets(
   }));
   await runQueue(tasks, { capacity: PLANS_AT_ONCE, signal: context.signal });
   // In order, and one after the other: what an earlier model of the batch takes is taken.
-  const batch = { models: [] as ModelNeed[], already: [] as Receipt[], failed: [] as FailedModel[] };
+  const batch = { models: [] as ModelNeed[], already: [] as Receipt[], failed: [] as Failure[] };
   for (const slot of slots) {
     if (!slot) continue;
     const outcome =
-      "error" in slot
+      "reason" in slot
         ? slot
         : await orFailure(context, slot.target, () =>
             placeTarget(context, slot, { ...options, earlier: batch.models }),
           );
-    if ("error" in outcome) batch.failed.push(outcome);
+    if ("reason" in outcome) batch.failed.push(outcome);
     else if ("already" in outcome) batch.already.push(outcome);
     else batch.models.push(outcome);
   }
   return batch;
 }
 
-async function orFailure<T>(
-  context: Context,
-  target: Target,
-  act: () => Promise<T>,
-): Promise<T | FailedModel> {
+async function orFailure<T>(context: Context, target: Target, act: () => Promise<T>): Promise<T | Failure> {
   try {
     return await act();
   } catch (error) {
     context.signal.throwIfAborted();
-    if (toLuciError(error).code === "E_INTERNAL") throw error;
-    const failure = { model: target.label, error: reportError(error) };
-    context.emit({ type: "model.failed", ...failure });
-    return failure;
+    const reason = toLuciError(error);
+    if (reason.code === "E_INTERNAL") throw error;
+    context.emit({ type: "model.failed", model: target.label, error: reportError(reason) });
+    return { model: target.label, reason };
   }
 }
 

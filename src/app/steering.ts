@@ -10,6 +10,7 @@ import { Gate } from "../transfer/gate.ts";
 import { type ChangeableLimiter, createLimiter } from "../transfer/limiter.ts";
 import { type ConnectionPool, createConnectionPool } from "../transfer/pool.ts";
 import { type Lane, TaskQueue } from "../transfer/queue.ts";
+import type { JobAllowances } from "./job-allowances.ts";
 import { RateSchedule } from "./rate-schedule.ts";
 
 /** Places for files: every file has a connection of its own, no host is asked for more at once. */
@@ -40,6 +41,12 @@ export interface JobStart {
   readonly priority?: number;
   readonly limitBytesPerSec?: number | null;
   readonly isPaused?: boolean;
+}
+
+/** A job that may be somebody's queue's. */
+export interface QueuedJob extends JobStart {
+  /** Only where the queue tries again by itself what passes: what the files may cost over all attempts. */
+  readonly allowances?: JobAllowances;
 }
 
 /** A model that is about to be carried. */

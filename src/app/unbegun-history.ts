@@ -6,7 +6,7 @@ import type { Context } from "./context.ts";
 import { remember, unwrittenNotice } from "./history.ts";
 import { isSameRef } from "./models.ts";
 import type { PlannedBatch } from "./plan.ts";
-import type { JobStart } from "./steering.ts";
+import type { QueuedJob } from "./steering.ts";
 import type { Target } from "./targets.ts";
 
 export interface UnbegunHistory {
@@ -22,7 +22,7 @@ export interface UnbegunOptions {
   readonly targets: readonly Target[];
   readonly dryRun: boolean;
   /** Whose queue it is for, where it is for one. */
-  readonly job?: JobStart;
+  readonly job?: QueuedJob;
 }
 
 /** For the models of one run. */
@@ -33,7 +33,7 @@ export function openUnbegunHistory(
   const startedMs = performance.now();
   let open: readonly Target[] = targets;
   const tell = async (failures: readonly Failure[]): Promise<void> => {
-    const worth = failures.filter((failure) => isWorth(failure, job !== undefined));
+    const worth = failures.filter((failure) => isWorth(failure, job?.allowances !== undefined));
     if (dryRun || !context.settings.keepsHistory || worth.length === 0) return;
     const elapsedMs = performance.now() - startedMs;
     try {
@@ -47,13 +47,13 @@ export function openUnbegunHistory(
   };
   return {
     planned: async ({ already, failed }) => {
-      const codes = new Map(failed.map(({ model, error }) => [model, error.code]));
+      const reasons = new Map(failed.map(({ model, reason }) => [model, reason]));
       const failures = open.flatMap((target): Failure[] => {
-        const code = codes.get(target.label);
-        return code ? [{ target, code, isPassing: ERROR_TABLE[code].retryable }] : [];
+        const reason = reasons.get(target.label);
+        return reason ? [{ target, code: reason.code, isPassing: reason.retryable }] : [];
       });
       const isThere = ({ ref }: Target): boolean => already.some((receipt) => isSameRef(receipt.ref, ref));
-      open = open.filter((target) => !codes.has(target.label) && !isThere(target));
+      open = open.filter((target) => !reasons.has(target.label) && !isThere(target));
       await tell(failures);
     },
     begun: () => {

@@ -13,7 +13,7 @@ export const cancelCommand: Command = {
     partials: {
       type: "enum",
       options: ["resume", "delete"],
-      description: "Keep or delete what has arrived (default: as that install was told)",
+      description: "Of what runs: keep or delete what has arrived (default: as that install was told)",
     },
     ...ALL_FLAG,
     ...COMMON_FLAGS,

@@ -1,5 +1,6 @@
 // A download of the queue as it is held in memory: what is remembered of it, who carries it, and its next attempt.
 
+import { JobAllowances } from "../app/job-allowances.ts";
 import type { Steering } from "../app/steering.ts";
 import type { Job } from "../domain/job.ts";
 import { cancelledEnd, restingJob, undeletedError } from "./download-job.ts";
@@ -13,6 +14,8 @@ type CancelledEnd = Extract<DownloadEnd, { state: "cancelled" }>;
 export interface Entry {
   row: DownloadRow;
   run: DownloadRun | null;
+  /** What its files may cost, over all attempts that it makes by itself. */
+  allowances: JobAllowances;
   /** The attempt after one that failed: `timer` runs until it is due. */
   retry: Retry | null;
   timer: ReturnType<typeof setTimeout> | null;
@@ -22,7 +25,7 @@ export interface Entry {
 
 /** What is remembered, and nobody carries yet. */
 export function newEntry(row: DownloadRow): Entry {
-  return { row, run: null, retry: null, timer: null, unwritten: {} };
+  return { row, run: null, allowances: new JobAllowances(), retry: null, timer: null, unwritten: {} };
 }
 
 /** The entry as others see it. */
@@ -45,6 +48,12 @@ export function writeChange(entry: Entry, rows: DownloadRows, change: DownloadCh
   if (Object.keys(all).length > 0) rows.change(entry.row.id, all);
   entry.unwritten = {};
   entry.row = { ...entry.row, ...change };
+}
+
+/** Somebody has it begin again after its end: as if nothing had been tried. */
+export function beginAgain(entry: Entry): void {
+  entry.retry = null;
+  entry.allowances = new JobAllowances();
 }
 
 /** Nobody carries it until its next attempt is due. */

@@ -1,15 +1,14 @@
 // The queue of a daemon: what was asked for is remembered before it is answered, begins by priority, and outlives
 // every end of the process. Nothing in it is lost, and nothing is in it twice.
 
-import type { Context } from "../app/context.ts";
-import { MOST_FILES, type Steering } from "../app/steering.ts";
+import { MOST_FILES } from "../app/steering.ts";
 import { LuciError, reportError } from "../domain/errors.ts";
-import type { LuciEvent, LuciEventBody } from "../domain/events.ts";
 import { type Job, isEnded } from "../domain/job.ts";
 import type { PartialsPolicy } from "../domain/settings.ts";
 import { type Added, type DownloadAsk, sortAsks } from "./download-asks.ts";
 import {
   type Entry,
+  beginAgain,
   dueEntries,
   endAsAsked,
   hurry,
@@ -24,25 +23,11 @@ import {
 } from "./download-entry.ts";
 import { cancelError, cancelledEnd, endedJob, newRow } from "./download-job.ts";
 import { nextRetry, retryMessage } from "./download-retry.ts";
-import type { DownloadChange, DownloadRows } from "./download-rows.ts";
-import { type DownloadEnd, DownloadRun, type FailedEnd, type RunScene } from "./download-run.ts";
+import type { DownloadChange } from "./download-rows.ts";
+import { type DownloadEnd, DownloadRun, type FailedEnd } from "./download-run.ts";
 import type { JobChange, SingleJobs } from "./jobs.ts";
-import type { RoomLedger } from "./room-ledger.ts";
+import type { DownloadQueueOptions } from "./queue-options.ts";
 import { endedProblem, unknownProblem } from "./run-jobs.ts";
-
-export interface DownloadQueueOptions {
-  readonly rows: DownloadRows;
-  readonly steering: Steering;
-  /** What a cancel does with unfinished files where nobody said it. */
-  readonly partials: PartialsPolicy;
-  readonly pid: number;
-  /** Where room on the disk is shared with others of this process. */
-  readonly ledger: RoomLedger;
-  nowMs(): number;
-  contextFor(run: RunScene): Context;
-  /** Numbers an event and tells everybody. */
-  publish(body: LuciEventBody): LuciEvent;
-}
 
 export class DownloadQueue implements SingleJobs {
   readonly #options: DownloadQueueOptions;
@@ -121,7 +106,9 @@ export class DownloadQueue implements SingleJobs {
     });
   }
 
+  /** One that has failed is queued again, as it was asked. */
   resume(id: string): Job {
+    if (hasFailed(this.#entry(id))) return this.#again(this.#entry(id));
     return this.#steer(id, (entry) => {
       hurry(entry);
       if (!entry.row.isPaused) return;
@@ -161,6 +148,19 @@ export class DownloadQueue implements SingleJobs {
 
   #open(): Entry[] {
     return [...this.#entries.values()].filter(({ row }) => row.endedAt === null);
+  }
+
+  #again(entry: Entry): Job {
+    for (const one of this.#entries.values()) writeChange(one, this.#options.rows);
+    const { row } = entry;
+    const [added] = this.#open().some((open) => open.row.ref === row.ref) ? this.add([row]) : [];
+    // Whoever asked for the same meanwhile has it on its way.
+    if (added) return added.job;
+    this.#change(entry, { cancel: null, isPaused: false, endedAt: null });
+    beginAgain(entry);
+    this.#tell(row.id);
+    this.#startDue();
+    return this.#job(entry);
   }
 
   #dismiss(entry: Entry): Job {
@@ -209,10 +209,10 @@ export class DownloadQueue implements SingleJobs {
       this.#note(entry, { job: this.#job(entry) });
       steerAsRemembered(entry, this.#options.steering);
     };
-    const on = { onCarried, onReady: () => this.#startDue() };
     const beforeBytes = entry.row.job.doneBytes;
-    const scene = { row: entry.row, stop: this.#stop.signal, contextFor, publish, ledger };
-    entry.run = new DownloadRun({ ...scene, ...on });
+    const { row, allowances } = entry;
+    const scene = { row, allowances, stop: this.#stop.signal, contextFor, publish, ledger };
+    entry.run = new DownloadRun({ ...scene, onCarried, onReady: () => this.#startDue() });
     const end = await entry.run.ended;
     if (end.state === "stopped") this.#note(entry, { job: this.#job(entry) });
     else if (end.state === "failed" && isAgain(entry.row, end)) this.#retry(entry, { end, beforeBytes });

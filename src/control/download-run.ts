@@ -1,13 +1,15 @@
 // One download under way: an install of its own, whose events become its progress. Knows no queue and no table.
 
 import type { Context, SharedRoom } from "../app/context.ts";
-import { install } from "../app/install.ts";
-import { ERROR_TABLE, type ErrorReport, reportError, toLuciError } from "../domain/errors.ts";
+import { install, type InstallOptions } from "../app/install.ts";
+import type { JobAllowances } from "../app/job-allowances.ts";
+import type { JobStart } from "../app/steering.ts";
+import { type ErrorReport, type LuciError, reportError, toLuciError } from "../domain/errors.ts";
 import type { Emit, LuciEvent, LuciEventBody } from "../domain/events.ts";
 import { type Job, jobsOf } from "../domain/job.ts";
 import { NO_PROGRESS, progressAt, reduceProgress } from "../domain/progress.ts";
 import { parseRefs } from "../domain/ref.ts";
-import type { InstallResult, Receipt } from "../domain/results.ts";
+import type { Receipt } from "../domain/results.ts";
 import type { DownloadRow } from "./download-rows.ts";
 import type { RoomAccount, RoomLedger } from "./room-ledger.ts";
 
@@ -35,6 +37,8 @@ export interface RunScene {
 
 export interface DownloadRunOptions {
   readonly row: DownloadRow;
+  /** What its files may cost, over all attempts. */
+  readonly allowances: JobAllowances;
   /** Aborts when the daemon is to end. */
   readonly stop: AbortSignal;
   /** Makes the context that the install works with. */
@@ -58,6 +62,8 @@ export class DownloadRun {
   readonly #own = new AbortController();
   readonly #room: RoomAccount;
   #progress = NO_PROGRESS;
+  /** Told when it is sure that this was the last attempt. */
+  #failure: LuciEventBody | null = null;
   #ready: Pick<Job, "state" | "model" | "path" | "endedAt"> | null = null;
 
   constructor(options: DownloadRunOptions) {
@@ -86,8 +92,12 @@ export class DownloadRun {
 
   readonly #hear: Emit = (body) => {
     if (UNTOLD.has(body.type)) return;
-    // It has not failed for good: whoever tries it again says so.
-    if (body.type === "model.failed" && isPassing(body.error)) return;
+    // Whether it has failed for good is known at its end; whoever tries it again says so.
+    if (body.type === "model.failed") this.#failure = body;
+    else this.#tell(body);
+  };
+
+  #tell(body: LuciEventBody): void {
     const event = this.#options.publish(body);
     this.#progress = reduceProgress(this.#progress, event);
     if (body.type === "model.queued") this.#options.onCarried();
@@ -96,51 +106,62 @@ export class DownloadRun {
     this.#ready = { state: "done", model: body.model, path: body.path, endedAt };
     this.#room.close();
     this.#options.onReady();
-  };
+  }
 
   async #run(): Promise<DownloadEnd> {
-    const { row, stop, contextFor } = this.#options;
+    const { stop, contextFor } = this.#options;
     // Whoever made this run has to know it before it speaks.
     await Promise.resolve();
     try {
       const signal = AbortSignal.any([stop, this.#own.signal]);
       const context = contextFor({ emit: this.#hear, signal, room: this.#room });
-      return endOf(await installOne(context, row));
+      const end = await this.#install(context);
+      if (this.#failure && !(end.state === "failed" && end.isPassing)) this.#tell(this.#failure);
+      return end;
     } catch (thrown) {
-      if (stop.aborted) return { state: "stopped" };
-      const { code, retryable, retryAfterMs = null } = toLuciError(thrown);
-      const error = reportError(thrown);
-      if (code === "E_CANCELLED") return { state: "cancelled", error };
-      return { state: "failed", error, isPassing: retryable, retryAfterMs };
+      return stop.aborted ? { state: "stopped" } : failedEnd(toLuciError(thrown));
     } finally {
       this.#room.close();
     }
   }
+
+  async #install(context: Context): Promise<DownloadEnd> {
+    const { row, allowances } = this.#options;
+    const reasons: LuciError[] = [];
+    const {
+      installed: [receipt],
+    } = await install(context, {
+      ...wishOf(row, context),
+      job: { ...startOf(row), allowances },
+      onFailed: (failure) => reasons.push(failure),
+    });
+    if (receipt) return { state: "done", receipt };
+    const [reason] = reasons;
+    if (!reason) throw new Error("an install of one model came to nothing");
+    return failedEnd(reason);
+  }
 }
 
-function installOne(context: Context, row: DownloadRow): Promise<InstallResult> {
-  const { id, priority, limitBytesPerSec, isPaused } = row;
-  return install(context, {
-    refs: parseRefs([row.ref], { hubEndpoint: context.settings.hubEndpoint }),
+function startOf({ id, priority, limitBytesPerSec, isPaused }: DownloadRow): JobStart {
+  return { id, priority, limitBytesPerSec, isPaused };
+}
+
+function wishOf(row: DownloadRow, { settings: { hubEndpoint } }: Context): InstallOptions {
+  return {
+    refs: parseRefs([row.ref], { hubEndpoint }),
     force: false,
     resume: true,
     dryRun: false,
     sha256: row.sha256,
     allowUnsafe: row.allowUnsafe,
     wait: true,
-    job: { id, priority, limitBytesPerSec, isPaused },
     confirm: async () => true,
-  });
+  };
 }
 
-function endOf({ installed: [receipt], failed: [failure] }: InstallResult): DownloadEnd {
-  if (receipt) return { state: "done", receipt };
-  if (!failure) throw new Error("an install of one model came to nothing");
-  const { error } = failure;
-  if (error.code === "E_CANCELLED") return { state: "cancelled", error };
-  return { state: "failed", error, isPassing: isPassing(error), retryAfterMs: null };
-}
-
-function isPassing({ code }: ErrorReport): boolean {
-  return ERROR_TABLE[code].retryable;
+function failedEnd(reason: LuciError): DownloadEnd {
+  const { code, retryable, retryAfterMs = null } = reason;
+  const error = reportError(reason);
+  if (code === "E_CANCELLED") return { state: "cancelled", error };
+  return { state: "failed", error, isPassing: retryable, retryAfterMs };
 }

@@ -135,12 +135,26 @@ function parseName(word: string, scheme: string | undefined): Ref {
 
 function parseAddress(word: string, options: RefOptions): HuggingfaceRef | UrlRef {
   if (!URL.canParse(word)) throw new LuciError("E_REF_SYNTAX", `Not an address: ${redactUrl(word)}`);
+  assertNoLogin(word);
   const url = checkUrl(word);
   const sha256 = fragmentDigest(url);
   url.hash = "";
   // A digest the user insists on is held against the plain file; the hub's own listing knows another way.
   if (sha256 === null && isHubHost(url, options)) return parseHubPage(url, options.hubEndpoint);
   return { kind: "url", url: url.href, sha256 };
+}
+
+/** What is kept of an address has no login in it: an install that begins with one could not be continued. */
+function assertNoLogin(word: string): void {
+  const url = new URL(word);
+  if (url.username === "" && url.password === "") return;
+  throw new LuciError(
+    "E_REF_SYNTAX",
+    `A user name or password in an address is not used: ${redactUrl(word)}`,
+    {
+      hint: "Credentials in an address are kept nowhere: use a signed link, or fetch from a server of yours that adds them",
+    },
+  );
 }
 
 function isHubHost(url: URL, { hubEndpoint }: RefOptions): boolean {

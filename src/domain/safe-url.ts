@@ -47,7 +47,7 @@ export function redactUrl(text: string): string {
     return JSON.stringify(
       text
         .replace(/[?#].*$/s, "")
-        .replace(/\/\/[^/]*@/, "//")
+        .replace(/\/\/.*@/s, "//")
         .slice(0, 80),
     );
   // An opaque address (data:, blob:, mailto:) is content, not a place.

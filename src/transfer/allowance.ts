@@ -13,16 +13,20 @@ const SLACK_BYTES = UNREAD_BYTES;
 /** Where nobody says a size, nothing can be continued: every retry begins again, so many are granted. */
 const TIMES_OF_UNKNOWN = 3;
 
-/** One for all that is fetched of a file in a run. Bytes that are kept are free. */
+/** One for all that is fetched of a file, in a run or in all attempts of a job. Bytes that are kept are free. */
 export class Allowance {
   readonly #sizeBytes: () => number | null;
   #keptBytes = 0;
   #mostKeptBytes = 0;
   #wastedBytes = 0;
 
-  /** `sizeBytes` answers how large the file is, null while nobody has said it. */
-  constructor(sizeBytes: () => number | null) {
+  /** `sizeBytes` answers how large the file is, null while nobody has said it; `before` is of an attempt that ended. */
+  constructor(sizeBytes: () => number | null, before: Allowance | null = null) {
     this.#sizeBytes = sizeBytes;
+    if (!before) return;
+    this.#keptBytes = before.#keptBytes;
+    this.#mostKeptBytes = before.#mostKeptBytes;
+    this.#wastedBytes = before.#wastedBytes;
   }
 
   /** Bytes that were missing are written. */

@@ -11,6 +11,7 @@ import { isOtherVersion, runAttempt } from "./attempt.ts";
 import { isWhole, missingOf } from "./missing.ts";
 import type { Seat } from "./pool.ts";
 import { watchRequest } from "./request-watch.ts";
+import { KEPT_HINT, lastWord } from "./refusal.ts";
 import { Route } from "./route.ts";
 import type { FailedAttempt } from "./straight.ts";
 import { type Span, SpanBoard } from "./spans.ts";
@@ -235,7 +236,7 @@ export class FileTransfer {
     if (error === "elsewhere") return;
     // Whatever follows the last byte that was missing: the digest has the word.
     if (isWhole(this.#partial) && !isOtherVersion(error)) return;
-    if (this.#options.allowance.isSpent) throw error;
+    if (this.#options.allowance.isSpent) throw isOtherVersion(error) ? error : lastWord(error, KEPT_HINT);
     if (error.code === "E_MALFORMED" && this.#mode !== "whole") {
       // A server that mixes up ranges may still send the whole file.
       this.#mode = "whole";

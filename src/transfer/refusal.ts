@@ -65,6 +65,15 @@ export function tooMuch(file: string): LuciError {
   return new LuciError("E_SERVER", `${file}: the server sends more bytes than it announced`);
 }
 
+/** What to do where a file has cost what it may. */
+export const KEPT_HINT = "What arrived is kept: run the same command again when the connection is better";
+
+/** The failure as it is told where nothing more may be asked for: whoever tries again by himself is told not to. */
+export function lastWord(error: LuciError, hint = error.hint): LuciError {
+  if (!error.retryable) return error;
+  return new LuciError(error.code, error.message, { hint, exit: error.exit, retryable: false, cause: error });
+}
+
 /** The same bytes came so often that it does not pay to ask again. */
 export function tooOften(file: string): LuciError {
   return new LuciError(
@@ -72,7 +81,7 @@ export function tooOften(file: string): LuciError {
     `${file}: its server cannot continue a download, and what is here already came again as often as it may`,
     {
       retryable: false,
-      hint: "What arrived is kept: run the same command again when the connection is better",
+      hint: KEPT_HINT,
     },
   );
 }

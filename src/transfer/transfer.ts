@@ -4,6 +4,7 @@ import { LuciError } from "../domain/errors.ts";
 import type { Partial } from "../domain/partial.ts";
 import { NOT_TOLD_APART, isOtherVersion } from "./attempt.ts";
 import { FileTransfer } from "./file.ts";
+import { lastWord } from "./refusal.ts";
 import { type FailedAttempt, fetchStraight, fitsOneRequest } from "./straight.ts";
 import type { TransferOptions } from "./transfer-options.ts";
 
@@ -28,8 +29,8 @@ export async function transferFile(file: string, partial: Partial, options: Tran
       if (partial.missing().length === 0) return;
     } catch (error) {
       // The version changed under us, or may have: begin again with what there is now, once.
-      if (!(error instanceof LuciError) || !isOtherVersion(error) || restarts > 0) throw error;
-      if (!options.allowance.beginAgain()) throw error;
+      if (!(error instanceof LuciError) || !isOtherVersion(error)) throw error;
+      if (restarts > 0 || !options.allowance.beginAgain()) throw lastWord(error);
       restarts += 1;
       const isChanged = error.code === "E_CHANGED";
       await partial.restart(isChanged ? "it changed at its source" : NOT_TOLD_APART);

@@ -77,9 +77,11 @@ describe("an install", () => {
     expect(resultOf(usage)["entries"]).toEqual([]);
   });
 
-  test("without a way to the hub", async () => {
+  // A priority makes nobody a queue that would try again.
+  test.each([[], ["--priority", "high"]])("without a way to the hub, with %p", async (...more) => {
     const nowhere = { HF_ENDPOINT: "http://127.0.0.1:9" };
-    const { exitCode, rows } = await remembered(["install", "hf:org/alpha", "--retries", "0"], nowhere);
+    const words = ["install", "hf:org/alpha", "--retries", "0", ...more];
+    const { exitCode, rows } = await remembered(words, nowhere);
     expect([exitCode, rows]).toEqual([5, ["hf:org/alpha failed E_NETWORK"]]);
   });
 

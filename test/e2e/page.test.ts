@@ -7,6 +7,7 @@ import { join } from "node:path";
 import type { Job } from "../../src/domain/job.ts";
 import { hasBrowser } from "../support/browser.ts";
 import { checkInvariants } from "../support/invariants.ts";
+import { fileServer, sendBytes } from "../support/file-server.ts";
 import { openPageStage, type PageStage } from "../support/page-stage.ts";
 import { until } from "../support/serve.ts";
 import { fileBytes, filesBelow, finalsBelow } from "../support/stage.ts";
@@ -159,9 +160,11 @@ describe.skipIf(!hasBrowser())("the page", () => {
     const failed = on.row("downloads", "hf:org/nothing");
     await failed.getByText("Failed").waitFor();
     expect(await failed.textContent()).toContain("has no such repository");
+    const asked = on.stage.hub.log().length;
     await button("Try again hf:org/nothing").click();
-    await until("it was tried again", async () => (await on.serve.jobs()).length === 2);
-    await until("both failed", async () => (await on.serve.jobs()).every(({ state }) => state === "failed"));
+    await until("it was tried again", () => on.stage.hub.log().length > asked);
+    await until("it failed again", async () => (await onlyJob()).state === "failed");
+    await failed.getByText("Failed").waitFor();
     await button("Dismiss hf:org/nothing").click();
     await until("it is gone", async () => (await failed.count()) === 0);
     await field.fill("core models");
@@ -169,6 +172,20 @@ describe.skipIf(!hasBrowser())("the page", () => {
     for (const name of ["alpha", "beta", "gamma"]) await on.row("models", name).waitFor();
     expect(await on.page.locator("#models-figures").textContent()).toBe("3 · 25.2 MB");
     await checkInvariants(on.stage.models, on.stage.hub);
+  });
+
+  test("tries a wrong digest again, and does not forget it", async () => {
+    const bytes = new Uint8Array(MIB).fill(3);
+    await using server = await fileServer((one, response) => sendBytes(one, response, { bytes }));
+    await on.serve.ask("POST", "/v1/downloads", { body: { ref: server.url, sha256: "0".repeat(64) } });
+    await until("it has failed", async () => (await onlyJob()).state === "failed");
+    await on.open();
+    const asked = server.asked.length;
+    await button("Try again m").click();
+    await until("it was asked for again", () => server.asked.length > asked);
+    await until("it has ended again", async () => (await onlyJob()).endedAt !== null);
+    expect(await on.serve.jobs()).toMatchObject([{ state: "failed", error: { code: "E_DIGEST" } }]);
+    expect(await finalsBelow(on.stage.models)).toEqual([]);
   });
 
   test("verifies, shows what is damaged, and repairs it", async () => {

@@ -36,7 +36,8 @@ export class DownloadRow implements Row<Job> {
       pause: () => this.#change("POST", this.#job.state === "paused" ? "/resume" : "/pause"),
       limit: () => void askJobLimit(this.#job, options.shell),
       cancel: () => void askToCancel(this.#job, options.shell),
-      again: () => options.shell.attempt(() => tryAgain(this.#job, options.shell)),
+      // It knows as what it was asked for: a digest, trust, a limit.
+      again: () => this.#change("POST", "/resume"),
       away: () => options.shell.attempt(() => dismiss(this.#job, options.shell)),
     });
     const { pause, limit, cancel, again, away } = this.#buttons;
@@ -101,10 +102,6 @@ function makeButtons({ pause, limit, cancel, again, away }: Deeds) {
     again: makeButton("Try again", { onClick: again }),
     away: makeButton("Dismiss", { onClick: away }),
   };
-}
-
-async function tryAgain(job: Job, shell: Shell): Promise<void> {
-  shell.noteJob(await shell.ask<Job>("POST", "/v1/downloads", { body: { ref: job.ref } }));
 }
 
 /** A failed one is no news any more, here and elsewhere. */

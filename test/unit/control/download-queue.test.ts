@@ -378,4 +378,38 @@ describe("what has failed", () => {
     expect(events.at(-1)).toMatchObject({ type: "download.changed", id, state: "cancelled" });
     expect(openQueue().get(id).state).toBe("cancelled");
   });
+
+  test("is queued again as it was asked when it is resumed, also in the next life", async () => {
+    let failure: LuciError | null = new LuciError("E_DIGEST", "other bytes");
+    const asked = { sha256: "f".repeat(64), allowUnsafe: true, priority: 3, limitBytesPerSec: 5 };
+    const first = openQueue({ fails: () => failure });
+    const [added] = first.add([wish("a", asked)]);
+    await settle();
+    const { id } = added!.job;
+    const queue = openQueue({ fails: () => failure });
+    expect(queue.get(id).state).toBe("failed");
+    failure = null;
+    expect(queue.resume(id)).toMatchObject({ id, state: "queued", priority: 3, error: null, endedAt: null });
+    expect(events.at(-1)).toMatchObject({ type: "download.changed", id, state: "queued" });
+    await settle();
+    expect(begun).toHaveLength(1);
+    expect(downloadRows(database).readAll()).toMatchObject([{ id, ...asked, endedAt: null }]);
+    await queue.stop();
+    expect(openQueue().list()).toMatchObject([{ id, state: "queued" }]);
+  });
+
+  test("and is on its way for somebody else is not queued twice, and never with less care", async () => {
+    let failure: LuciError | null = new LuciError("E_DIGEST", "other bytes");
+    const queue = openQueue({ fails: () => failure });
+    const [careful] = queue.add([wish("a", { sha256: "f".repeat(64) })]);
+    const [plain] = queue.add([wish("b")]);
+    await settle();
+    failure = null;
+    queue.add([wish("a")]);
+    const [same] = queue.add([wish("b")]);
+    expect(() => queue.resume(careful!.job.id)).toThrow("without a digest");
+    expect(queue.resume(plain!.job.id)).toMatchObject({ id: same!.job.id });
+    expect(queue.openCount).toBe(2);
+    await queue.stop();
+  });
 });

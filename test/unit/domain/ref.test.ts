@@ -94,7 +94,6 @@ describe("addresses", () => {
   test.each<[string, string, string | null]>([
     ["https://example.org/x.gguf", "https://example.org/x.gguf", null],
     [`https://example.org/x.gguf#sha256=${SHA.toUpperCase()}`, "https://example.org/x.gguf", SHA],
-    ["https://u:p@example.org/x.gguf", "https://example.org/x.gguf", null],
     ["http://127.0.0.1:8080/x.gguf", "http://127.0.0.1:8080/x.gguf", null],
     [
       `https://huggingface.co/o/r/resolve/main/x.gguf#sha256=${SHA}`,
@@ -113,6 +112,37 @@ describe("addresses", () => {
     expect(formatRef(ref!)).toBe(`https://example.org/x.gguf?v=2#sha256=${SHA}`);
   });
 });
+
+describe("a login in an address", () => {
+  test.each([
+    "https://ada:hush@example.org/x.gguf",
+    "https://ada@example.org/x.gguf",
+    "https://:hush@example.org/x.gguf#sha256=" + "a".repeat(64),
+    "HTTPS://ada:hu%40sh@huggingface.co/org/repo",
+    "http://ada:hush@127.0.0.1:8/x.gguf",
+    // No address at all, for the slash: it is not shown either.
+    "https://ada:hush/hush@example.org/x.gguf",
+  ])("is refused and not repeated: %s", (text) => {
+    const error = refusal(() => parseRefs([text]));
+    expect(error.code).toBe("E_REF_SYNTAX");
+    expect(`${error.message} ${error.hint}`).not.toMatch(/ada|hush|hu%40sh/);
+  });
+
+  test("says what to do instead", () => {
+    const error = refusal(() => parseRefs(["https://ada:hush@example.org/x.gguf"]));
+    expect(error.message).toContain("https://example.org/x.gguf");
+    expect(error.hint).toContain("kept nowhere");
+  });
+});
+
+function refusal(act: () => unknown): LuciError {
+  try {
+    act();
+  } catch (thrown) {
+    if (thrown instanceof LuciError) return thrown;
+  }
+  throw new Error("nothing was refused");
+}
 
 describe("refusals", () => {
   test.each([

@@ -43,6 +43,7 @@ test.each([
   ["https://example.org/a", "https://example.org/a"],
   ["data:text/plain,secret", "data:…"],
   ["https://u:p@[bad/x?sig=s", '"https://[bad/x"'],
+  ["https://u:p/q@example.org/x", '"https://example.org/x"'],
 ])("%s is shown as %s", (text, shown) => {
   expect(redactUrl(text)).toBe(shown);
 });

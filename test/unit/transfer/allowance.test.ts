@@ -25,6 +25,16 @@ describe("what a file may cost beside what is kept of it", () => {
     expect(allowance.beginAgain()).toBe(false);
   });
 
+  test("is not granted anew to an attempt after one that ended", () => {
+    const before = new Allowance(() => SIZE);
+    before.kept(SIZE);
+    before.wasted(UNREAD_BYTES + 1);
+    const allowance = new Allowance(() => SIZE, before);
+    expect(allowance.beginAgain()).toBe(false);
+    allowance.wasted(SIZE);
+    expect([before.isSpent, allowance.isSpent]).toEqual([false, true]);
+  });
+
   test("refuses to begin again without counting it", () => {
     const allowance = new Allowance(() => SIZE);
     allowance.kept(SIZE);
