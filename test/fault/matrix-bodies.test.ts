@@ -241,7 +241,7 @@ const ends: Row[] = [
         : undefined,
     ),
     // A slow one's rest is asked for again.
-    wants: { mostTransfers: 12, mostTimes: 1.5, unread: 4 },
+    wants: { mostTimes: 2, unread: 4 },
   },
   {
     name: "errors with an endless body between any two parts of the file: given up, and what came is kept",
