@@ -3,13 +3,13 @@
 import type { Job } from "../domain/job.ts";
 import { type Command, succeeded } from "./command.ts";
 import { COMMON_FLAGS } from "./flags.ts";
-import { ALL_FLAG, pathOf, shownJobs, steerJobs } from "./job-words.ts";
+import { ALL_FLAG, JOB_NAMES, JOB_WORDS, pathOf, shownJobs, steerJobs } from "./job-words.ts";
 
 export const cancelCommand: Command = {
   name: "cancel",
   summary: "End running downloads, from any terminal",
   args: {
-    name: { type: "positional", required: false, description: "models or ids, as `luci ps` shows them" },
+    ...JOB_NAMES,
     partials: {
       type: "enum",
       options: ["resume", "delete"],
@@ -18,7 +18,7 @@ export const cancelCommand: Command = {
     ...ALL_FLAG,
     ...COMMON_FLAGS,
   },
-  words: { min: 0, max: Number.POSITIVE_INFINITY, missing: "" },
+  words: JOB_WORDS,
   examples: [
     ["luci cancel mistral", "its install ends, other models of it go on"],
     ["luci cancel mistral --partials delete", "and what had arrived is deleted"],

@@ -14,7 +14,13 @@ interface Target {
   readonly job: Job;
 }
 
-/** On every command that steers jobs. */
+/** On every command that may steer all jobs: names of some of them … */
+export const JOB_NAMES = {
+  name: { type: "positional", required: false, description: "models or ids, as `luci ps` shows them" },
+} as const;
+/** … as many as one likes, … */
+export const JOB_WORDS = { min: 0, max: Number.POSITIVE_INFINITY, missing: "" } as const;
+/** … or this. */
 export const ALL_FLAG = {
   all: { type: "boolean", description: "Every job of every luci of yours" },
 } as const;
@@ -57,7 +63,7 @@ export function shownJobs(jobs: readonly Job[]): Job[] {
 }
 
 /** What a command asks of one job. */
-export type AskOf = (job: Job) => Omit<LocalRequest, "signal">;
+type AskOf = (job: Job) => Omit<LocalRequest, "signal">;
 
 /**
  * Asks the same of all jobs that are meant, and answers them as they are afterwards.

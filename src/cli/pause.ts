@@ -2,17 +2,17 @@
 
 import { type Command, succeeded } from "./command.ts";
 import { COMMON_FLAGS } from "./flags.ts";
-import { ALL_FLAG, pathOf, steerJobs } from "./job-words.ts";
+import { ALL_FLAG, JOB_NAMES, JOB_WORDS, pathOf, steerJobs } from "./job-words.ts";
 
 export const pauseCommand: Command = {
   name: "pause",
   summary: "Pause running downloads, from any terminal",
   args: {
-    name: { type: "positional", required: false, description: "models or ids, as `luci ps` shows them" },
+    ...JOB_NAMES,
     ...ALL_FLAG,
     ...COMMON_FLAGS,
   },
-  words: { min: 0, max: Number.POSITIVE_INFINITY, missing: "" },
+  words: JOB_WORDS,
   examples: [
     ["luci pause mistral", "the others go on, and have its share"],
     ["luci pause --all", "everything"],
@@ -20,9 +20,8 @@ export const pauseCommand: Command = {
   ],
   network: false,
   run: async (input, front) => {
-    const ask = { method: "POST" } as const;
     const jobs = await steerJobs(input, front, {
-      askOf: (job) => ({ ...ask, path: pathOf(job, "/pause") }),
+      askOf: (job) => ({ method: "POST", path: pathOf(job, "/pause") }),
     });
     return succeeded({ command: "pause", jobs, runs: [] });
   },

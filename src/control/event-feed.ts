@@ -30,9 +30,7 @@ export interface EventFeed {
    * Progress comes every so many milliseconds at most.
    */
   stream(sinceSeq: number | null, everyMs?: number): Response;
-  /** What the stream carries, one text at a time; ends with the signal. */
-  texts(sinceSeq: number | null, signal: AbortSignal): AsyncGenerator<string>;
-  /** The same as data, for other ways to send it; an empty list is a sign of life. */
+  /** What a stream carries as data, for other ways to send it; an empty list is a sign of life. */
   records(
     sinceSeq: number | null,
     options: { readonly signal: AbortSignal; readonly everyMs?: number },
@@ -59,7 +57,6 @@ export function createEventFeed({ log, list }: FeedOptions): EventFeed {
       return log.lastSeq;
     },
     records,
-    texts: (sinceSeq, signal) => textsOf(records(sinceSeq, { signal })),
     stream: (sinceSeq, everyMs) => {
       const gone = new AbortController();
       const source = textsOf(records(sinceSeq, { signal: gone.signal, ...(everyMs ? { everyMs } : {}) }));

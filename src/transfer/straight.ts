@@ -10,9 +10,6 @@ import { watchRequest } from "./request-watch.ts";
 import type { Span } from "./spans.ts";
 import type { TransferOptions } from "./transfer-options.ts";
 
-/** The gate was shut, or the limit lowered: not the request's fault. */
-const LET_GO = new LuciError("E_STALLED", "nothing is asked for now");
-
 /** A request that failed, for whoever goes on. */
 export interface FailedAttempt {
   readonly error: unknown;
@@ -42,14 +39,16 @@ export async function fetchStraight(
   await options.gate.pass(signal);
   const located = await options.locate();
   const seat = options.pool.join(new URL(located.url).host, () => undefined);
+  // The gate was shut, or the limit lowered: not the request's fault.
+  const letGo = new LuciError("E_STALLED", `${file}: nothing is asked for now`);
   seat.opened(1);
   options.onConnections(1);
   try {
-    await ask({ file, partial, located, seat }, options);
+    await ask({ file, partial, located, seat, letGo }, options);
     return null;
   } catch (error) {
     signal.throwIfAborted();
-    return error === LET_GO ? null : { error, located };
+    return error === letGo ? null : { error, located };
   } finally {
     seat.opened(-1);
     seat.leave();
@@ -62,10 +61,15 @@ interface Question {
   readonly partial: Partial;
   readonly located: Located;
   readonly seat: Seat;
+  /** Thrown once it is not wanted any more. */
+  readonly letGo: LuciError;
 }
 
-/** Asks in its turn, for as long as it is wanted. @throws LET_GO when it is not any more */
-async function ask({ file, partial, located, seat }: Question, options: TransferOptions): Promise<void> {
+/** Asks in its turn, for as long as it is wanted. @throws what the question says when it is not any more */
+async function ask(
+  { file, partial, located, seat, letGo }: Question,
+  options: TransferOptions,
+): Promise<void> {
   const { limiter } = options;
   const span = wholeSpan(partial);
   const giveUp = new AbortController();
@@ -76,11 +80,11 @@ async function ask({ file, partial, located, seat }: Question, options: Transfer
   const watch = watchRequest(options, {
     // Of what comes without a range, the rest cannot be asked for by itself.
     restBytes: () => (sendsWhole ? 0 : span.endBytes - span.positionBytes),
-    giveUp: () => giveUp.abort(LET_GO),
+    giveUp: () => giveUp.abort(letGo),
   });
   try {
     // Either may have changed while the address was looked for.
-    if (!watch.isWanted()) throw LET_GO;
+    if (!watch.isWanted()) throw letGo;
     await limiter.take(span.endBytes, giveUp.signal);
     giveUp.signal.throwIfAborted();
     await runAttempt({

@@ -93,9 +93,8 @@ describe.skipIf(!canTrace)("where flock lies", () => {
     stage.hub.behave({ intercept: ({ origin }) => (origin === "cdn" ? gate.promise : undefined) });
     const args = ["install", "gamma", "--json", "--connections", "4"];
     const started = [1, 2].map(() => stage.start(args, { env, wrapper: LYING }));
-    await until(
-      () => started.some((child) => child.output().stdout.includes("waiting: another process")),
-      "the second waits",
+    await until("the second waits", () =>
+      started.some((child) => child.output().stdout.includes("waiting: another process")),
     );
     gate.resolve(undefined);
     const runs = await Promise.all(started.map(({ ended }) => ended));

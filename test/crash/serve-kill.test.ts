@@ -6,9 +6,10 @@ import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Job } from "../../src/domain/job.ts";
 import { checkInvariants } from "../support/invariants.ts";
-import { ggufFile } from "../support/model-repos.ts";
-import { type Serve, startServe, until } from "../support/serve.ts";
-import { fileBytes, finalsBelow, openStage, type Stage, writeCatalog } from "../support/stage.ts";
+import { openNamedStage } from "../support/named-stage.ts";
+import { type Serve, startServe } from "../support/serve.ts";
+import { fileBytes, finalsBelow, type Stage } from "../support/stage.ts";
+import { until } from "../support/until.ts";
 
 const MIB = 1024 * 1024;
 const SIZE = 16 * MIB;
@@ -17,19 +18,11 @@ const NAMES = ["one", "two", "three", "four", "five", "six", "seven"];
 const HEADER_BYTES = 64;
 
 let stage: Stage;
-let env: { LUCI_CATALOG: string };
+let env: Readonly<Record<string, string>>;
 let serve: Serve;
 
 beforeAll(async () => {
-  const repos = NAMES.map(async (name, at) => ({
-    name: `org/${name}`,
-    files: [await ggufFile(`${name}.gguf`, SIZE, at + 1)],
-  }));
-  stage = await openStage({ repos: await Promise.all(repos) });
-  env = await writeCatalog(
-    stage,
-    NAMES.map((name) => ({ name, repo: `org/${name}`, files: [`${name}.gguf`] })),
-  );
+  ({ stage, env } = await openNamedStage(NAMES, { sizeBytes: SIZE }));
 });
 afterAll(async () => {
   serve.child.kill("SIGKILL");

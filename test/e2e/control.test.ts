@@ -6,48 +6,32 @@ import { join } from "node:path";
 import type { RunningChild } from "../../src/demo/child.ts";
 import type { Job } from "../../src/domain/job.ts";
 import { checkInvariants } from "../support/invariants.ts";
-import { ggufFile } from "../support/model-repos.ts";
+import { openNamedStage } from "../support/named-stage.ts";
 import { parseEvents } from "../support/run-luci.ts";
 import {
+  clearStage,
   errorOf,
   fileBytes,
   filesBelow,
   finalsBelow,
   hold,
   isFileRequest,
-  openStage,
   resultOf,
-  writeCatalog,
 } from "../support/stage.ts";
 import type { Stage } from "../support/stage.ts";
+import { until } from "../support/until.ts";
 
 const MIB = 1024 * 1024;
 const SIZE = 24 * MIB;
-/** Of what never comes: a busy machine may take its time. */
-const WAIT_MS = 60_000;
 
 let stage: Stage;
-let catalog: { LUCI_CATALOG: string };
+let env: Readonly<Record<string, string>>;
 const running: RunningChild[] = [];
 
 beforeAll(async () => {
-  const repo = async (name: string, seed: number) => ({
-    name: `org/${name}`,
-    files: [await ggufFile(`${name}.gguf`, SIZE, seed)],
-  });
-  stage = await openStage({
-    repos: await Promise.all(["alpha", "beta", "gamma"].map((name, at) => repo(name, at + 1))),
-  });
-  catalog = await writeCatalog(
-    stage,
-    ["alpha", "beta", "gamma"].map((name) => ({ name, repo: `org/${name}`, files: [`${name}.gguf`] })),
-  );
+  ({ stage, env } = await openNamedStage(["alpha", "beta", "gamma"], { sizeBytes: SIZE }));
 });
-beforeEach(async () => {
-  await rm(stage.models, { recursive: true, force: true });
-  stage.hub.behave({ intercept: null });
-  stage.hub.reset();
-});
+beforeEach(() => clearStage(stage));
 afterAll(async () => {
   for (const child of running) child.kill("SIGKILL");
   await stage[Symbol.asyncDispose]();
@@ -56,7 +40,7 @@ afterAll(async () => {
 /** One terminal: an install that is under way, at half a mebibyte a second for each connection. */
 async function startInstall(names: readonly string[], ...flags: readonly string[]): Promise<RunningChild> {
   hold(stage.hub);
-  const child = stage.start(["install", ...names, "--json", ...flags], { env: catalog });
+  const child = stage.start(["install", ...names, "--json", ...flags], { env });
   running.push(child);
   await until("the jobs are seen", async () => (await jobs()).length === names.length);
   stage.hub.behave({ rateBytesPerSec: MIB / 2 });
@@ -77,14 +61,6 @@ async function luci(...args: readonly string[]): Promise<string> {
   const run = await stage.luci(args);
   expect([args, run.exitCode, run.stderr.includes("error:")]).toEqual([args, 0, false]);
   return run.stderr;
-}
-
-async function until(what: string, isSo: () => boolean | Promise<boolean>): Promise<void> {
-  const deadlineMs = performance.now() + WAIT_MS;
-  while (!(await isSo())) {
-    if (performance.now() > deadlineMs) throw new Error(`not in time: ${what}`);
-    await Bun.sleep(20);
-  }
 }
 
 /** Until nothing has reached the hub for a moment; then watches that nothing does for longer. */
@@ -316,7 +292,7 @@ describe("processes that end", () => {
   /** The next install goes on from what is there. */
   async function expectContinued(): Promise<number> {
     stage.hub.behave({ rateBytesPerSec: null });
-    const next = await stage.luci(["install", "alpha", "--json"], { env: catalog });
+    const next = await stage.luci(["install", "alpha", "--json"], { env });
     const started = parseEvents(next.stdout).find(({ type }) => type === "file.started");
     expect(next.exitCode).toBe(0);
     // Bytes of a partial are told with its file: counted twice, a resumed batch would seem nearly done.
@@ -343,7 +319,7 @@ describe("processes that end", () => {
     const [dead = ""] = await readdir(folder);
     child.kill("SIGKILL");
     await child.ended;
-    const next = stage.start(["install", "beta"], { env: catalog });
+    const next = stage.start(["install", "beta"], { env });
     running.push(next);
     await until("its own is there", async () => !(await readdir(folder)).includes(dead));
     expect((await ended(next)).exitCode).toBe(0);
@@ -355,7 +331,7 @@ describe("what stands in the way", () => {
   test("a process that is stopped is told, and hides no other", async () => {
     const stopped = await startInstall(["alpha"]);
     stopped.kill("SIGSTOP");
-    const child = stage.start(["install", "beta"], { env: catalog });
+    const child = stage.start(["install", "beta"], { env });
     running.push(child);
     await until("bytes arrive", () => bytesOf("beta") > MIB);
     hold(stage.hub);
@@ -386,7 +362,7 @@ describe("what stands in the way", () => {
     await writeFile(join(stage.home, "run"), "");
     try {
       stage.hub.behave({ rateBytesPerSec: 4 * MIB });
-      const run = await stage.luci(["install", "alpha"], { env: catalog });
+      const run = await stage.luci(["install", "alpha"], { env });
       expect(run.exitCode).toBe(0);
       expect(run.stderr).toContain("Other terminals cannot steer this run");
     } finally {
@@ -396,11 +372,11 @@ describe("what stands in the way", () => {
 
   test("a repair is a job like any other", async () => {
     stage.hub.behave({ rateBytesPerSec: null });
-    expect((await stage.luci(["install", "alpha"], { env: catalog })).exitCode).toBe(0);
+    expect((await stage.luci(["install", "alpha"], { env })).exitCode).toBe(0);
     await truncate(join(stage.models, "alpha.gguf"), 100);
     stage.hub.behave({ rateBytesPerSec: MIB / 2 });
     stage.hub.reset();
-    const child = stage.start(["verify", "--repair"], { env: catalog });
+    const child = stage.start(["verify", "--repair"], { env });
     running.push(child);
     await until("bytes arrive", () => bytesOf("alpha") > MIB);
     hold(stage.hub);

@@ -1,12 +1,12 @@
 // What the history remembers of downloads that fail before their first byte: one line, with the reason.
 
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
-import { rm } from "node:fs/promises";
-import { join } from "node:path";
 import type { PastInstall } from "../../src/domain/history.ts";
 import { ggufFile } from "../support/model-repos.ts";
-import { type Serve, startServe, until } from "../support/serve.ts";
-import { filesBelow, openStage, resultOf, type Stage, writeCatalog } from "../support/stage.ts";
+import { namedRepos } from "../support/named-stage.ts";
+import { type Serve, startServe } from "../support/serve.ts";
+import { clearStage, openStage, resultOf, type Stage, writeCatalog } from "../support/stage.ts";
+import { until } from "../support/until.ts";
 
 const SIZE = 256 * 1024;
 
@@ -14,27 +14,17 @@ let stage: Stage;
 let env: Record<string, string>;
 
 beforeAll(async () => {
-  const repo = async (name: string, seed: number) => ({
-    name: `org/${name}`,
-    files: [await ggufFile(`${name}.gguf`, SIZE, seed)],
-  });
   const pair = {
     name: "org/pair",
     files: [await ggufFile("one.gguf", SIZE, 3), await ggufFile("two.gguf", SIZE, 4)],
   };
-  stage = await openStage({
-    repos: [await repo("alpha", 1), await repo("huge", 2), pair],
-  });
+  stage = await openStage({ repos: [...(await namedRepos(["alpha", "huge"], SIZE)), pair] });
   env = await writeCatalog(stage, [
     { name: "alpha", repo: "org/alpha", files: ["alpha.gguf"] },
     { name: "huge", repo: "org/huge", files: ["huge.gguf"], claim: { size: 1e15 } },
   ]);
 });
-beforeEach(async () => {
-  for (const name of await filesBelow(stage.home))
-    if (/^(?:models\/|run\/|config\.toml|(?:history|luci)\.db)/.test(name)) await rm(join(stage.home, name));
-  stage.hub.behave({ intercept: null });
-});
+beforeEach(() => clearStage(stage));
 afterAll(() => stage[Symbol.asyncDispose]());
 
 /** Runs it to its end, and answers the exit code and what was remembered of it. */

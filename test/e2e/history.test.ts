@@ -5,48 +5,24 @@ import { readFile, rm, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { RunningChild } from "../../src/demo/child.ts";
 import type { PastInstall } from "../../src/domain/history.ts";
-import { ggufFile } from "../support/model-repos.ts";
+import { openNamedStage } from "../support/named-stage.ts";
 import { parseEvents } from "../support/run-luci.ts";
-import { startServe, until } from "../support/serve.ts";
-import {
-  errorOf,
-  filesBelow,
-  hold,
-  openStage,
-  resultOf,
-  type Stage,
-  writeCatalog,
-} from "../support/stage.ts";
+import { startServe } from "../support/serve.ts";
+import { clearStage, errorOf, filesBelow, hold, resultOf, type Stage } from "../support/stage.ts";
+import { until } from "../support/until.ts";
 
 const MIB = 1024 * 1024;
 const SIZE = 4 * MIB;
 const TOKEN = "hf_secretsecret";
 
 let stage: Stage;
-let env: Record<string, string>;
+let env: Readonly<Record<string, string>>;
 const running: RunningChild[] = [];
 
 beforeAll(async () => {
-  const names = ["alpha", "beta"];
-  stage = await openStage({
-    token: TOKEN,
-    repos: await Promise.all(
-      names.map(async (name, at) => ({
-        name: `org/${name}`,
-        files: [await ggufFile(`${name}.gguf`, SIZE, at + 1)],
-      })),
-    ),
-  });
-  env = await writeCatalog(
-    stage,
-    names.map((name) => ({ name, repo: `org/${name}`, files: [`${name}.gguf`] })),
-  );
+  ({ stage, env } = await openNamedStage(["alpha", "beta"], { sizeBytes: SIZE, token: TOKEN }));
 });
-beforeEach(async () => {
-  for (const name of await filesBelow(stage.home))
-    if (/^(?:models\/|run\/|config\.toml|(?:history|luci)\.db)/.test(name)) await rm(join(stage.home, name));
-  stage.hub.behave({ intercept: null, rateBytesPerSec: null });
-});
+beforeEach(() => clearStage(stage));
 afterAll(async () => {
   for (const child of running) child.kill("SIGKILL");
   await stage[Symbol.asyncDispose]();

@@ -9,6 +9,7 @@ import { checkInvariants } from "../support/invariants.ts";
 import { ggufFile, quantsRepo } from "../support/model-repos.ts";
 import {
   arrivedAfter,
+  clearStage,
   errorOf,
   fileBytes,
   filesBelow,
@@ -33,11 +34,7 @@ beforeAll(async () => {
   const closed = [named("org/gated", "gated"), named("org/denied", "denied"), named("org/hidden", "private")];
   stage = await openStage({ repos: [quants, big, ...closed], token: TOKEN });
 });
-beforeEach(async () => {
-  await rm(stage.models, { recursive: true, force: true });
-  stage.hub.behave({ intercept: null, rateBytesPerSec: null });
-  stage.hub.reset();
-});
+beforeEach(() => clearStage(stage));
 afterAll(() => stage[Symbol.asyncDispose]());
 
 function sizeOf(repo: string, path: string): number {

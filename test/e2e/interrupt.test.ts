@@ -12,6 +12,7 @@ import { luciBinary, parseEvents } from "../support/run-luci.ts";
 import type { LuciRun } from "../support/run-luci.ts";
 import {
   arrivedAfter,
+  clearStage,
   errorOf,
   fileBytes,
   filesBelow,
@@ -43,9 +44,8 @@ beforeAll(async () => {
   });
 });
 beforeEach(async () => {
-  await rm(stage.models, { recursive: true, force: true });
-  stage.hub.behave({ intercept: null, rateBytesPerSec: RATE });
-  stage.hub.reset();
+  await clearStage(stage);
+  stage.hub.behave({ rateBytesPerSec: RATE });
 });
 afterAll(() => stage[Symbol.asyncDispose]());
 

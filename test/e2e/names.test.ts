@@ -74,7 +74,7 @@ describe.skipIf(!able)("a name", () => {
     const names = await ownNames(home.path);
     const args = ["install", refTo("files.test", server.port), "--retries", "9"];
     const luci = startLuci(args, { ...trusting(home), wrapper: names.wrapper });
-    await until(() => luci.output().stderr.includes("trying again in"), "luci backs off");
+    await until("luci backs off", () => luci.output().stderr.includes("trying again in"));
     expect(server.asked()).toBe(0);
     await names.set({ "files.test": ["127.0.0.1"] });
     expect((await luci.ended).exitCode).toBe(0);

@@ -6,8 +6,8 @@ import { hasBrowser } from "../support/browser.ts";
 import { ggufFile } from "../support/model-repos.ts";
 import { focusSpot, namelessControls, overflowOf, paleEdges, paleTexts } from "../support/page-probes.ts";
 import { openPageStage, type PageStage } from "../support/page-stage.ts";
-import { until } from "../support/serve.ts";
 import { filesBelow } from "../support/stage.ts";
+import { until } from "../support/until.ts";
 
 const MIB = 1024 * 1024;
 const HOSTILE = `<img src=x onerror="document.title='owned'"><script>document.title='owned'</script>`;

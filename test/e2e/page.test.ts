@@ -9,8 +9,8 @@ import { hasBrowser } from "../support/browser.ts";
 import { checkInvariants } from "../support/invariants.ts";
 import { fileServer, sendBytes } from "../support/file-server.ts";
 import { openPageStage, type PageStage } from "../support/page-stage.ts";
-import { until } from "../support/serve.ts";
 import { fileBytes, filesBelow, finalsBelow } from "../support/stage.ts";
+import { until } from "../support/until.ts";
 
 const MIB = 1024 * 1024;
 const SIZE = 8 * MIB;

@@ -76,8 +76,8 @@ describe.skipIf(!isPosix)("at a terminal", () => {
       const moreBytes = fileBytes(stage.hub) + random.integer(0, MIB);
       const run = startOnPty(INSTALL, env);
       await (round % 3 === 0 ? wait(random.integer(60, 400)) : served(moreBytes));
-      await until(() => run.isRunning(), "luci has the terminal");
-      if (round % 3 === 1) await until(() => run.shown().includes("\u001B[?25l"), "the cursor is hidden");
+      await until("luci has the terminal", () => run.isRunning());
+      if (round % 3 === 1) await until("the cursor is hidden", () => run.shown().includes("\u001B[?25l"));
       run.interrupt();
       // Unheard, it would end by itself, and well.
       const { exitCode, shown, before, after } = await run.ended;

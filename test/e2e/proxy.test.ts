@@ -186,14 +186,12 @@ describe.skipIf(!hasProxyProgram)("a proxy", () => {
     const luci = stage.start(["install", REF, "--connections", "1", "--retries", "9", "--json"], { env });
     const events = () => parseEvents(luci.output().stdout.replace(/[^\n]*$/, ""));
     await heldAfter(stage.hub, 4_000_000);
-    await until(
-      () => events().some(({ doneBytes }) => Number(doneBytes ?? 0) > 3_000_000),
-      "most of it has arrived",
+    await until("most of it has arrived", () =>
+      events().some(({ doneBytes }) => Number(doneBytes ?? 0) > 3_000_000),
     );
     await proxy.kill();
-    await until(
-      () => events().some(({ type }) => type === "file.retrying"),
-      "luci sees that the proxy is gone",
+    await until("luci sees that the proxy is gone", () =>
+      events().some(({ type }) => type === "file.retrying"),
     );
     stage.hub.behave({ rateBytesPerSec: null });
     await proxy.start();

@@ -3,8 +3,8 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { ggufFile } from "../support/model-repos.ts";
 import { type PtyRun, startOnPty } from "../support/pty-run.ts";
-import { until } from "../support/serve.ts";
 import { finalsBelow, openStage, type Stage, writeCatalog } from "../support/stage.ts";
+import { until } from "../support/until.ts";
 
 let stage: Stage;
 let env: Record<string, string>;

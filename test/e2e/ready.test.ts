@@ -1,54 +1,28 @@
 // An application that needs a model: it waits for it, or is told by a command or a post when it is ready.
 
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
-import { readFile, rm, truncate, writeFile } from "node:fs/promises";
+import { readFile, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { RunningChild } from "../../src/demo/child.ts";
-import { ggufFile } from "../support/model-repos.ts";
+import { openNamedStage } from "../support/named-stage.ts";
 import { parseEvents } from "../support/run-luci.ts";
-import { startServe, until } from "../support/serve.ts";
-import {
-  errorOf,
-  finalsBelow,
-  hold,
-  openStage,
-  resultOf,
-  type Stage,
-  writeCatalog,
-} from "../support/stage.ts";
+import { startServe } from "../support/serve.ts";
+import { clearStage, errorOf, finalsBelow, hold, resultOf, type Stage } from "../support/stage.ts";
+import { until } from "../support/until.ts";
 
 const MIB = 1024 * 1024;
 const SIZE = 8 * MIB;
 const TOKEN = "hf_secretsecret";
 
 let stage: Stage;
-let env: Record<string, string>;
+let env: Readonly<Record<string, string>>;
 const running: RunningChild[] = [];
 
 beforeAll(async () => {
-  const names = ["alpha", "beta"];
-  stage = await openStage({
-    token: TOKEN,
-    repos: await Promise.all(
-      names.map(async (name, at) => ({
-        name: `org/${name}`,
-        files: [await ggufFile(`${name}.gguf`, SIZE, at + 1)],
-      })),
-    ),
-  });
-  env = await writeCatalog(
-    stage,
-    names.map((name) => ({ name, repo: `org/${name}`, files: [`${name}.gguf`], aliases: [`${name}-8b`] })),
-  );
+  const aliasesOf = (name: string): string[] => [`${name}-8b`];
+  ({ stage, env } = await openNamedStage(["alpha", "beta"], { sizeBytes: SIZE, token: TOKEN, aliasesOf }));
 });
-beforeEach(async () => {
-  for (const folder of ["models", "run"])
-    await rm(join(stage.home, folder), { recursive: true, force: true });
-  await rm(join(stage.home, "config.toml"), { force: true });
-  for (const ending of ["", "-wal", "-shm"]) await rm(join(stage.home, `luci.db${ending}`), { force: true });
-  stage.hub.behave({ intercept: null, rateBytesPerSec: null });
-  stage.hub.reset();
-});
+beforeEach(() => clearStage(stage));
 afterAll(async () => {
   for (const child of running) child.kill("SIGKILL");
   await stage[Symbol.asyncDispose]();

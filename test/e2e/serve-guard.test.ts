@@ -7,8 +7,9 @@ import { listenHttp } from "../../src/platform/http-server.ts";
 import { checkInvariants } from "../support/invariants.ts";
 import { ggufFile } from "../support/model-repos.ts";
 import { prng } from "../support/prng.ts";
-import { type Serve, startServe, until } from "../support/serve.ts";
+import { type Serve, startServe } from "../support/serve.ts";
 import { openStage, type Stage, writeCatalog } from "../support/stage.ts";
+import { until } from "../support/until.ts";
 
 const MIB = 1024 * 1024;
 const SIZE = 48 * MIB;

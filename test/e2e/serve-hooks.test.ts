@@ -3,9 +3,10 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { ggufFile } from "../support/model-repos.ts";
-import { type Serve, startServe, until } from "../support/serve.ts";
+import { namedRepos } from "../support/named-stage.ts";
+import { type Serve, startServe } from "../support/serve.ts";
 import { openStage, type Stage } from "../support/stage.ts";
+import { until } from "../support/until.ts";
 
 /** More than downloads have places, and more than hooks may run beside them. */
 const COUNT = 40;
@@ -17,14 +18,7 @@ let refs: string[];
 
 beforeAll(async () => {
   const names = Array.from({ length: COUNT }, (_, at) => `tiny${at}`);
-  stage = await openStage({
-    repos: await Promise.all(
-      names.map(async (name, at) => ({
-        name: `org/${name}`,
-        files: [await ggufFile(`${name}.gguf`, SIZE, at + 1)],
-      })),
-    ),
-  });
+  stage = await openStage({ repos: await namedRepos(names, SIZE) });
   refs = names.map((name) => `hf:org/${name}:${name}.gguf`);
 });
 afterAll(() => stage[Symbol.asyncDispose]());

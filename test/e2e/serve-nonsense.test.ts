@@ -3,9 +3,10 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { isEnded } from "../../src/domain/job.ts";
 import { checkInvariants } from "../support/invariants.ts";
-import { ggufFile } from "../support/model-repos.ts";
-import { type Serve, startServe, until } from "../support/serve.ts";
+import { namedRepos } from "../support/named-stage.ts";
+import { type Serve, startServe } from "../support/serve.ts";
 import { openStage, type Stage } from "../support/stage.ts";
+import { until } from "../support/until.ts";
 
 const SIZE = 3 * 1024 * 1024;
 const NAMES = ["m0", "m1", "m2", "m3", "m4", "m5"];
@@ -68,11 +69,7 @@ let stage: Stage;
 let serve: Serve;
 
 beforeAll(async () => {
-  const repo = async (name: string, at: number) => ({
-    name: `org/${name}`,
-    files: [await ggufFile(`${name}.gguf`, SIZE, at + 1)],
-  });
-  stage = await openStage({ repos: await Promise.all(NAMES.map(repo)) });
+  stage = await openStage({ repos: await namedRepos(NAMES, SIZE) });
   serve = await startServe(stage);
 });
 afterAll(async () => {

@@ -1,14 +1,15 @@
 // What a queue of many downloads has to hold: nothing is written by two, nothing is dropped, nothing is lost.
 
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "bun:test";
-import { readFile, readdir, rm } from "node:fs/promises";
+import { readFile, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { Job } from "../../src/domain/job.ts";
 import { checkInvariants } from "../support/invariants.ts";
 import { ggufFile } from "../support/model-repos.ts";
 import type { Intercept } from "../../src/demo/hub-trouble.ts";
-import { type Serve, startServe, until } from "../support/serve.ts";
-import { hold, openStage, resultOf, type Stage } from "../support/stage.ts";
+import { type Serve, startServe } from "../support/serve.ts";
+import { clearStage, hold, openStage, resultOf, type Stage } from "../support/stage.ts";
+import { until } from "../support/until.ts";
 
 const MIB = 1024 * 1024;
 const CONFIG = '{"model_type":"llama","text":"all of it"}\n';
@@ -31,10 +32,7 @@ beforeAll(async () => {
   });
 });
 beforeEach(async () => {
-  await rm(stage.models, { recursive: true, force: true });
-  for (const ending of ["", "-wal", "-shm"]) await rm(join(stage.home, `luci.db${ending}`), { force: true });
-  stage.hub.behave({ intercept: null, rateBytesPerSec: null });
-  stage.hub.reset();
+  await clearStage(stage);
   serve = await startServe(stage);
 });
 afterEach(async () => {
@@ -42,10 +40,6 @@ afterEach(async () => {
   await serve.child.ended;
 });
 afterAll(() => stage[Symbol.asyncDispose]());
-
-async function add(ref: string, more: Record<string, unknown> = {}): Promise<Job> {
-  return (await serve.ask("POST", "/v1/downloads", { body: { ref, ...more } })).data as Job;
-}
 
 describe("many at once", () => {
   test("the same small file is written by one of them, and both have it", async () => {
@@ -58,9 +52,9 @@ describe("many at once", () => {
         return asked === 1 ? { waitMs: 1_500 } : undefined;
       },
     });
-    const one = await add("hf:org/twice");
+    const one = await serve.add("hf:org/twice");
     await until("the first asks for it", () => asked > 0);
-    const other = await add("hf:org/twice@main");
+    const other = await serve.add("hf:org/twice@main");
     const isOver = async ({ id }: Job): Promise<boolean> =>
       ["done", "failed"].includes((await serve.job(id)).state);
     await until("both are over", async () => (await isOver(one)) && (await isOver(other)));
@@ -73,10 +67,10 @@ describe("many at once", () => {
 
   test("do not leave workers behind", async () => {
     const threads = async (): Promise<number> => (await readdir(`/proc/${serve.child.pid}/task`)).length;
-    const first = await add("hf:org/many:many-0.gguf");
+    const first = await serve.add("hf:org/many:many-0.gguf");
     await until("one is done", async () => (await serve.job(first.id)).state === "done");
     const before = await threads();
-    for (let at = 1; at < 20; at += 1) await add(`hf:org/many:many-${at}.gguf`);
+    for (let at = 1; at < 20; at += 1) await serve.add(`hf:org/many:many-${at}.gguf`);
     await until("all are done", async () => (await serve.jobs()).every(({ state }) => state === "done"));
     // At most a worker for each core, four at most.
     expect((await threads()) - before).toBeLessThan(12);
@@ -105,7 +99,7 @@ describe("while the hub is away", () => {
   test("the queue waits, over a restart too, and is done once it is back", async () => {
     goAway();
     await restart("SIGTERM");
-    const jobs = [await add("hf:org/large"), await add("hf:org/twice")];
+    const jobs = [await serve.add("hf:org/large"), await serve.add("hf:org/twice")];
     const areWaiting = async (): Promise<boolean> =>
       (await serve.jobs()).every(({ state, error }) => state === "waiting" && error?.code === "E_NETWORK");
     await until("both wait for another attempt", areWaiting);
@@ -128,7 +122,7 @@ describe("while the hub is away", () => {
       return { cutAfterBytes: asked === 1 ? 2 * MIB : 0 };
     };
     stage.hub.behave({ intercept });
-    const { id } = await add("hf:org/large");
+    const { id } = await serve.add("hf:org/large");
     expect((await whenTried(id)).doneBytes).toBeGreaterThan(0);
     expect(serve.child.output().stdout).not.toContain(" failed: ");
     expect(serve.child.output().stdout).toContain("trying again in");
@@ -139,7 +133,7 @@ describe("while the hub is away", () => {
   test("a cancel that is to delete is not over before the bytes are gone", async () => {
     await restart("SIGTERM");
     stage.hub.behave({ rateBytesPerSec: 2 * MIB });
-    const { id } = await add("hf:org/large");
+    const { id } = await serve.add("hf:org/large");
     await until("bytes arrive", async () => (await serve.job(id)).doneBytes > MIB);
     hold(stage.hub);
     await serve.ask("POST", `/v1/downloads/${id}/pause`);
@@ -158,7 +152,7 @@ describe("while the hub is away", () => {
 test("the same with another digest is refused, and named", async () => {
   hold(stage.hub);
   const ref = "hf:org/large:large.gguf";
-  const { id } = await add(ref);
+  const { id } = await serve.add(ref);
   const again = await serve.ask("POST", "/v1/downloads", { body: { ref, sha256: "f".repeat(64) } });
   expect([again.status, again.data.field]).toEqual([409, "sha256"]);
   expect(again.data.detail).toContain(id);
@@ -171,7 +165,7 @@ test("the same with another digest is refused, and named", async () => {
 
 test("what waits in the queue is not cleaned up, by whomever", async () => {
   stage.hub.behave({ rateBytesPerSec: 2 * MIB });
-  const { id } = await add("hf:org/large");
+  const { id } = await serve.add("hf:org/large");
   await until("bytes arrive", async () => (await serve.job(id)).doneBytes > MIB);
   hold(stage.hub);
   await serve.ask("POST", `/v1/downloads/${id}/pause`);

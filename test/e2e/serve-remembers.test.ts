@@ -1,36 +1,26 @@
 // What `luci serve` knows after its end, whatever that end was: a limit said by hand, and what became of downloads.
 
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "bun:test";
-import { rm, writeFile } from "node:fs/promises";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { ggufFile } from "../support/model-repos.ts";
-import { type Serve, startServe, until } from "../support/serve.ts";
-import { fileBytes, filesBelow, openStage, type Stage, writeCatalog } from "../support/stage.ts";
+import { openNamedStage } from "../support/named-stage.ts";
+import { type Serve, startServe } from "../support/serve.ts";
+import { clearStage, fileBytes, type Stage } from "../support/stage.ts";
+import { until } from "../support/until.ts";
 
 const MIB = 1024 * 1024;
 const SIZE = 8 * MIB;
 const NAMES = ["alpha", "beta"];
 
 let stage: Stage;
-let env: Record<string, string>;
+let env: Readonly<Record<string, string>>;
 let serve: Serve;
 
 beforeAll(async () => {
-  const repos = NAMES.map(async (name, at) => ({
-    name: `org/${name}`,
-    files: [await ggufFile(`${name}.gguf`, SIZE, at + 1)],
-  }));
-  stage = await openStage({ repos: await Promise.all(repos) });
-  env = await writeCatalog(
-    stage,
-    NAMES.map((name) => ({ name, repo: `org/${name}`, files: [`${name}.gguf`] })),
-  );
+  ({ stage, env } = await openNamedStage(NAMES, { sizeBytes: SIZE }));
 });
 beforeEach(async () => {
-  for (const name of await filesBelow(stage.home))
-    if (/^(?:models\/|run\/|config\.toml|(?:history|luci)\.db)/.test(name)) await rm(join(stage.home, name));
-  stage.hub.behave({ intercept: null, rateBytesPerSec: null });
-  stage.hub.reset();
+  await clearStage(stage);
   serve = await startServe(stage, { env });
 });
 afterEach(end);

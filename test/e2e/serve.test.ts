@@ -1,48 +1,30 @@
 // `luci serve` on the built binary, asked over HTTP as any program would. Every answer is held against /openapi.json.
 
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "bun:test";
-import { chmod, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { chmod, readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import openapi from "../../src/control/openapi.json" with { type: "json" };
 import type { Job } from "../../src/domain/job.ts";
 import { checkInvariants } from "../support/invariants.ts";
-import { ggufFile } from "../support/model-repos.ts";
-import { type Serve, startServe, until } from "../support/serve.ts";
-import {
-  errorOf,
-  finalsBelow,
-  hold,
-  openStage,
-  resultOf,
-  type Stage,
-  writeCatalog,
-} from "../support/stage.ts";
+import { openNamedStage } from "../support/named-stage.ts";
+import { type Serve, startServe } from "../support/serve.ts";
+import { clearStage, errorOf, finalsBelow, hold, resultOf, type Stage } from "../support/stage.ts";
+import { until } from "../support/until.ts";
 
 const MIB = 1024 * 1024;
 const SIZE = 8 * MIB;
 const NAMES = ["alpha", "beta", "gamma"];
 
 let stage: Stage;
-let env: { LUCI_CATALOG: string };
+let env: Readonly<Record<string, string>>;
 let serve: Serve;
 
 beforeAll(async () => {
-  const repos = NAMES.map(async (name, at) => ({
-    name: `org/${name}`,
-    files: [await ggufFile(`${name}.gguf`, SIZE, at + 1)],
-  }));
-  stage = await openStage({ repos: await Promise.all(repos) });
-  env = await writeCatalog(
-    stage,
-    NAMES.map((name) => ({ name, repo: `org/${name}`, files: [`${name}.gguf`], aliases: [`${name}-8b`] })),
-  );
+  const aliasesOf = (name: string): string[] => [`${name}-8b`];
+  ({ stage, env } = await openNamedStage(NAMES, { sizeBytes: SIZE, aliasesOf }));
 });
 beforeEach(async () => {
-  await rm(stage.models, { recursive: true, force: true });
-  await rm(join(stage.home, "luci.db"), { force: true });
-  await rm(join(stage.home, "luci.db-wal"), { force: true });
-  stage.hub.behave({ intercept: null, rateBytesPerSec: null });
-  stage.hub.reset();
+  await clearStage(stage);
   serve = await startServe(stage, { env });
 });
 afterEach(async () => {
@@ -50,10 +32,6 @@ afterEach(async () => {
   await serve.child.ended;
 });
 afterAll(() => stage[Symbol.asyncDispose]());
-
-async function add(ref: string, more: Record<string, unknown> = {}): Promise<Job> {
-  return (await serve.ask("POST", "/v1/downloads", { body: { ref, ...more } })).data as Job;
-}
 
 async function isState(id: string, state: Job["state"]): Promise<boolean> {
   return (await serve.job(id)).state === state;
@@ -83,7 +61,7 @@ describe("downloads", () => {
     expect(done.path).toBe(join(stage.models, "alpha.gguf"));
     expect(stage.hub.log().filter(({ origin, status }) => origin === "cdn" && status >= 400)).toEqual([]);
     expect((await serve.ask("DELETE", `/v1/downloads/${done.id}`)).status).toBe(409);
-    const next = await add("alpha");
+    const next = await serve.add("alpha");
     expect(next.id).not.toBe(done.id);
     await until("nothing was left to do", () => isState(next.id, "done"));
     expect((await serve.job(next.id)).model).toBe("alpha");
@@ -108,7 +86,7 @@ describe("downloads", () => {
 
   test("wait, go on, change and end on a word, before and while they are carried", async () => {
     stage.hub.behave({ rateBytesPerSec: MIB / 2 });
-    const { id } = await add("alpha", { paused: true, limitRate: "2M" });
+    const { id } = await serve.add("alpha", { paused: true, limitRate: "2M" });
     expect(await serve.job(id)).toMatchObject({ state: "paused", limitBytesPerSec: 2_000_000 });
     expect(stage.hub.log()).toEqual([]);
     const body = { priority: -3, limitRate: null };
@@ -126,17 +104,17 @@ describe("downloads", () => {
     expect(await serve.job(id)).toMatchObject({ error: { code: "E_CANCELLED" }, bytesPerSec: 0 });
     const { data } = await serve.ask("POST", "/v1/cleanup", { body: { dryRun: true } });
     expect(data.items.filter(({ kind }: { kind: string }) => kind === "partial")).toEqual([]);
-    const waiting = await add("beta", { paused: true });
+    const waiting = await serve.add("beta", { paused: true });
     expect((await serve.ask("DELETE", `/v1/downloads/${waiting.id}`)).data).toMatchObject({
       state: "cancelled",
     });
   });
 
   test("that fail say why, and the daemon goes on", async () => {
-    const { id } = await add("hf:org/none");
+    const { id } = await serve.add("hf:org/none");
     await until("it has failed", () => isState(id, "failed"));
     expect(await serve.job(id)).toMatchObject({ error: { code: "E_NOT_FOUND" } });
-    const next = await add("alpha");
+    const next = await serve.add("alpha");
     await until("the next one is done", () => isState(next.id, "done"));
   });
 
@@ -144,11 +122,11 @@ describe("downloads", () => {
     await stop("SIGTERM");
     serve = await startServe(stage, { env, args: ["--jobs", "1", "--preempt"] });
     stage.hub.behave({ rateBytesPerSec: MIB / 2 });
-    const low = await add("alpha", { priority: "low" });
+    const low = await serve.add("alpha", { priority: "low" });
     await until("it runs", async () => (await serve.job(low.id)).doneBytes > MIB / 4);
     hold(stage.hub);
-    const normal = await add("beta");
-    const high = await add("gamma", { priority: "high" });
+    const normal = await serve.add("beta");
+    const high = await serve.add("gamma", { priority: "high" });
     await until("the highest runs", () => isState(high.id, "running"));
     expect((await serve.jobs()).map(({ state }) => state)).toEqual([
       "waiting",
@@ -214,7 +192,7 @@ describe("other commands", () => {
 
 describe("models", () => {
   test("are listed, verified, mended and removed", async () => {
-    const { id } = await add("alpha");
+    const { id } = await serve.add("alpha");
     await until("it is done", () => isState(id, "done"));
     const path = join(stage.models, "alpha.gguf");
     expect(
@@ -244,7 +222,7 @@ describe("models", () => {
   });
 
   test("are mended as a job that is seen and steered, as long as somebody waits for it", async () => {
-    const { id } = await add("alpha");
+    const { id } = await serve.add("alpha");
     await until("it is done", () => isState(id, "done"));
     await writeFile(join(stage.models, "alpha.gguf"), new Uint8Array(SIZE + 13));
     hold(stage.hub);
@@ -265,7 +243,7 @@ describe("models", () => {
 
   test("have names with slashes and colons", async () => {
     const ref = "hf:org/beta:beta.gguf";
-    const { id } = await add(ref);
+    const { id } = await serve.add(ref);
     await until("it is done", () => isState(id, "done"));
     expect((await serve.ask("GET", `/v1/models/${encodeURIComponent(ref)}`)).data).toMatchObject({ ref });
   });
@@ -277,9 +255,9 @@ describe("its end and its next beginning", () => {
     async (signal) => {
       stage.hub.behave({ rateBytesPerSec: MIB });
       const jobs = [
-        await add("alpha"),
-        await add("beta", { priority: 7 }),
-        await add("gamma", { paused: true }),
+        await serve.add("alpha"),
+        await serve.add("beta", { priority: 7 }),
+        await serve.add("gamma", { paused: true }),
       ];
       await until("bytes arrive", async () => (await serve.job(jobs[0]!.id)).doneBytes > 2 * MIB);
       hold(stage.hub);
@@ -309,12 +287,12 @@ describe("its end and its next beginning", () => {
     await writeFile(join(stage.home, "luci.db"), "this is no database".repeat(1_000));
     serve = await startServe(stage, { env });
     expect(serve.child.output().stdout).toContain("luci.db.damaged-");
-    const { id } = await add("alpha");
+    const { id } = await serve.add("alpha");
     await until("it is done", () => isState(id, "done"));
   });
 
   test("secrets are the user's alone and appear nowhere", async () => {
-    const { id } = await add("alpha");
+    const { id } = await serve.add("alpha");
     await until("it is done", () => isState(id, "done"));
     expect((await stage.luci(["serve", "--print-token"])).stdout.trim()).toBe(serve.token);
     await stop("SIGTERM");

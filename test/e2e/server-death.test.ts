@@ -26,7 +26,7 @@ async function serve(port: number, rateBytesPerSec: number): Promise<FileServer>
     timeoutMs: 60_000,
   });
   const listening = (): string | undefined => /listening (\d+)/.exec(child.output().stdout)?.[1];
-  await until(() => listening() !== undefined, "the server listens");
+  await until("the server listens", () => listening() !== undefined);
   return { port: Number(listening()), child };
 }
 
@@ -45,11 +45,10 @@ test.each([["1"], ["4"]])(
     const luci = startLuci([...args, ...flags], { home: home.path });
     const events = () => parseEvents(luci.output().stdout.replace(/[^\n]*$/, ""));
     const doneBytes = (): number => Math.max(0, ...events().map((event) => Number(event["doneBytes"] ?? 0)));
-    await until(() => doneBytes() > 3_000_000, "some of it has arrived");
+    await until("some of it has arrived", () => doneBytes() > 3_000_000);
     first.child.kill("SIGKILL");
-    await until(
-      () => events().some(({ type }) => type === "file.retrying"),
-      "luci sees that the server is gone",
+    await until("luci sees that the server is gone", () =>
+      events().some(({ type }) => type === "file.retrying"),
     );
     const kept = doneBytes();
     const second = await serve(first.port, 100_000_000);

@@ -12,12 +12,13 @@ import { nodeFiles } from "../../src/platform/node-files.ts";
 import { isReadableByOthers } from "../../src/platform/private-file.ts";
 import { loadCatalog } from "../../src/sources/catalog.ts";
 import { describeHolder } from "../../src/store/file-lock.ts";
-import { type Journal, believeJournal, formatJournal, parseJournal } from "../../src/store/journal.ts";
+import { believeJournal, parseJournal } from "../../src/store/journal.ts";
 import { manifestFileName } from "../../src/store/layout.ts";
 import { readRecords } from "../../src/store/manifest.ts";
 import { checkRemotePath } from "../../src/domain/safe-path.ts";
 import { watchMemory } from "../support/peak-memory.ts";
 import { startLuci } from "../support/run-luci.ts";
+import { JOURNAL_FACTS, sealJournal, soundJournal, soundRecord } from "../support/sound-records.ts";
 import { manifestFile, storeRoom } from "../support/store-room.ts";
 import { tempHome } from "../support/temp-home.ts";
 import { wrongTexts } from "../support/wrong-values.ts";
@@ -120,19 +121,15 @@ describe("a catalog", () => {
 
 describe("a record", () => {
   const hub = { kind: "huggingface", repo: "org/m", revision: SHA, path: "m.gguf" } as const;
-  const sound = {
-    format: 1,
-    name: "one",
-    ref: "one",
+  const sound = soundRecord({
     source: "huggingface",
     revision: SHA,
     folder: "org--m",
-    installedAt: "2026-01-01T00:00:00.000Z",
     files: [
       manifestFile({ path: "org--m/m.gguf", gitSha1: "a".repeat(40), pieces: ["00"], origin: hub }),
       manifestFile({ path: "org--m/n.gguf" }),
     ],
-  };
+  });
 
   test("with a wrong value in any place is sound or listed as unreadable", async () => {
     await using room = await storeRoom();
@@ -180,39 +177,12 @@ describe("a record", () => {
 
 describe("a journal that proves itself", () => {
   const key = `sha256-${HEX}`;
-  const sound: Journal = {
-    format: 1,
-    key,
-    label: "one · m.gguf",
-    sizeBytes: 1_000,
-    etag: '"x"',
-    ranges: [
-      [0, 10],
-      [20, 30],
-    ],
-    pieces: ["00", null],
-    hash: { hashedBytes: 0, state: "AAAA" },
-    seen: { bootId: "x", inode: "1", sizeBytes: 1_000, modifiedNs: "1" },
-  };
-  const facts = {
-    kind: "file",
-    sizeBytes: 500,
-    allocatedBytes: 512,
-    modifiedNs: "1",
-    modifiedMs: 0,
-    inode: "1",
-    links: 1,
-  } as const;
-  /** Under its own checksum, whatever it says. */
-  const sealed = (body: string): string =>
-    formatJournal(sound).replace(/^.*$/s, () => {
-      const check = new Bun.CryptoHasher("sha256").update(body).digest("hex");
-      return `{"check":"${check}","journal":${body}}\n`;
-    });
+  const sound = soundJournal(key);
   const judge = (text: string, what: string): void => {
     const journal = parseJournal(text, key);
     for (const sizeBytes of [1_000, null]) {
-      const believed = journal && believeJournal(journal, { facts, sizeBytes, hasDigest: true });
+      const believed =
+        journal && believeJournal(journal, { facts: JOURNAL_FACTS, sizeBytes, hasDigest: true });
       let lastBytes = -1;
       for (const { startBytes, endBytes } of believed?.written ?? []) {
         expect(startBytes > lastBytes && endBytes > startBytes && endBytes <= 500, what).toBe(true);
@@ -222,14 +192,14 @@ describe("a journal that proves itself", () => {
   };
 
   test("with a wrong value in any place is believed in nothing that cannot be", () => {
-    expect(parseJournal(sealed(JSON.stringify(sound)), key)).toEqual(sound);
-    for (const { what, text } of wrongTexts(sound)) judge(sealed(text), what);
+    expect(parseJournal(sealJournal(JSON.stringify(sound)), key)).toEqual(sound);
+    for (const { what, text } of wrongTexts(sound)) judge(sealJournal(text), what);
   });
 
   test.each(GARBAGE)("but is %s", (what, text) => {
     const body = typeof text === "string" ? text : new TextDecoder().decode(text);
     expect(parseJournal(body, key), what).toBeNull();
-    expect(parseJournal(sealed(body), key), what).toBeNull();
+    expect(parseJournal(sealJournal(body), key), what).toBeNull();
   });
 
   test.each([
@@ -238,7 +208,7 @@ describe("a journal that proves itself", () => {
     ["lie behind the end", [[400, 9_007_199_254_740_991]]],
     ["are many", Array.from({ length: 100_000 }, (_, index) => [2 * index, 2 * index + 1])],
   ])("with ranges that %s", (what, ranges) => {
-    judge(sealed(JSON.stringify({ ...sound, ranges })), what);
+    judge(sealJournal(JSON.stringify({ ...sound, ranges })), what);
   });
 });
 

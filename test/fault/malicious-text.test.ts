@@ -8,6 +8,7 @@ import { manifestFileName } from "../../src/store/layout.ts";
 import { quantsRepo } from "../support/model-repos.ts";
 import { type LuciRun, parseEvents } from "../support/run-luci.ts";
 import { type Stage, openStage } from "../support/stage.ts";
+import { soundRecord } from "../support/sound-records.ts";
 import { manifestFile } from "../support/store-room.ts";
 
 /** One text with all of it: colour, title, clipboard, link, C1, CR, BS, DEL, bidi, zero width, fillers, half a pair. */
@@ -201,17 +202,7 @@ describe("a server's texts", () => {
 
 describe("a record's texts", () => {
   test.each(["name", "ref", "revision", "installedAt"])("%s", async (field) => {
-    const record = {
-      format: 1,
-      name: "one",
-      ref: "one",
-      source: "url",
-      revision: null,
-      folder: null,
-      installedAt: "2026-01-01T00:00:00.000Z",
-      files: [manifestFile({ path: "one.gguf" })],
-      [field]: EVIL,
-    };
+    const record = soundRecord({ files: [manifestFile({ path: "one.gguf" })], [field]: EVIL });
     await mkdir(stage.manifests, { recursive: true });
     await writeFile(join(stage.manifests, manifestFileName(record.name)), JSON.stringify(record));
     for (const args of [["list"], ["verify", "--repair"], ["info", record.name.toWellFormed()]])

@@ -7,29 +7,18 @@ import { install } from "../../src/app/install.ts";
 import type { Context } from "../../src/app/context.ts";
 import type { LuciEventBody } from "../../src/domain/events.ts";
 import { LuciError } from "../../src/domain/errors.ts";
-import { parseRefs } from "../../src/domain/ref.ts";
 import type { InstallResult } from "../../src/domain/results.ts";
 import { nodeFiles } from "../../src/platform/node-files.ts";
 import { type DiskHand, diskRefusal, faultyFiles } from "../support/faulty-files.ts";
 import { checkInvariants } from "../support/invariants.ts";
-import { LARGE, type Rig, SMALL, eventsOf, modelContent, openRig } from "../support/rig.ts";
+import { LARGE, type Rig, SMALL, eventsOf, installOptions, modelContent, openRig } from "../support/rig.ts";
 
 const MIB = 1024 * 1024;
 const MANIFESTS = join(".luci", "v1", "manifests");
 const full = (path: string): LuciError => new LuciError("E_NO_SPACE", `${path}: the disk is full`);
 
 function installModel(context: Context, ref = "hf:org/m:Q4_0"): Promise<InstallResult> {
-  return install(context, {
-    refs: parseRefs([ref]),
-    force: false,
-    resume: true,
-    dryRun: false,
-    sha256: null,
-    allowUnsafe: false,
-    wait: true,
-    job: { id: "it" },
-    confirm: async () => true,
-  });
+  return install(context, installOptions([ref], { job: { id: "it" } }));
 }
 
 describe.concurrent("the version before", () => {

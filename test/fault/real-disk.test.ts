@@ -9,7 +9,7 @@ import { chmod, chown, mkdir, open, readdir, rm, stat, symlink, truncate, writeF
 import { join } from "node:path";
 import { checkInvariants } from "../support/invariants.ts";
 import { ggufFile } from "../support/model-repos.ts";
-import { canHave, execute, freezeFolder, mountTmpfs } from "../support/real-disk.ts";
+import { canHave, execute, fill, freezeFolder, mountTmpfs } from "../support/real-disk.ts";
 import { type Stage, fileBytes, filesBelow, finalsBelow, heldAfter, openStage } from "../support/stage.ts";
 import { until } from "../support/until.ts";
 
@@ -46,31 +46,18 @@ async function expectWhole(stage: Stage, models: string): Promise<void> {
   expect(finals).toEqual(["one.gguf"]);
 }
 
-/** Fills a file system to the last byte. */
-async function fill(path: string): Promise<void> {
-  const file = await open(path, "w");
-  const block = new Uint8Array(256 * 1024).fill(7);
-  try {
-    for (;;) await file.write(block);
-  } catch {
-    // Full is what it was to become.
-  } finally {
-    await file.close();
-  }
-}
-
 /** Resolves when so much of a download lies on the disk. */
 function whenWritten(models: string, sizeBytes: number): Promise<void> {
   const folder = join(models, ".luci/v1/partials");
-  return until(async () => {
+  return until("it is written", async () => {
     const parts = (await readdir(folder)).filter((name) => name.endsWith(".part"));
     const blocks = await Promise.all(parts.map(async (name) => (await stat(join(folder, name))).blocks));
     return blocks.reduce((sum, count) => sum + count * 512, 0) >= sizeBytes;
-  }, "it is written");
+  });
 }
 
 function whenSaid(child: { output(): { stderr: string } }, text: string): Promise<void> {
-  return until(() => child.output().stderr.includes(text), `it says ${text}`);
+  return until(`it says ${text}`, () => child.output().stderr.includes(text));
 }
 
 describe.skipIf(!able)("a small disk", () => {

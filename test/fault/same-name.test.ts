@@ -37,7 +37,7 @@ async function begin(rig: Rig, ref: string): Promise<{ end: Promise<RigRun> }> {
       begun ||= isStarted(event);
     },
   });
-  await until(() => begun, `${ref} is being fetched`);
+  await until(`${ref} is being fetched`, () => begun);
   return { end };
 }
 
@@ -75,10 +75,10 @@ describe("one file, installed at once with and without its digest", () => {
     });
     const withDigest = `${server.url}#sha256=${sha256(bytes)}`;
     const early = await begin(rig, last === "with" ? server.url : withDigest);
-    await until(() => waiting.length > 0, "the first asks for its bytes");
+    await until("the first asks for its bytes", () => waiting.length > 0);
     const sendEarly = waiting.splice(0);
     const late = await begin(rig, last === "with" ? withDigest : server.url);
-    await until(() => waiting.length > 0, "the second asks for its bytes");
+    await until("the second asks for its bytes", () => waiting.length > 0);
     for (const send of sendEarly) send();
     expect((await early.end).error).toBeNull();
     for (const send of waiting) send();

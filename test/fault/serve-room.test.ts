@@ -2,12 +2,13 @@
 // who waits for room says so.
 
 import { describe, expect, test } from "bun:test";
-import { open, rm } from "node:fs/promises";
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { ggufFile } from "../support/model-repos.ts";
-import { canHave, mountTmpfs } from "../support/real-disk.ts";
-import { startServe, until } from "../support/serve.ts";
+import { canHave, fill, mountTmpfs } from "../support/real-disk.ts";
+import { startServe } from "../support/serve.ts";
 import { finalsBelow, openStage, resultOf } from "../support/stage.ts";
+import { until } from "../support/until.ts";
 
 const MIB = 1024 * 1024;
 
@@ -131,16 +132,3 @@ test.skipIf(!able)(
     }
   },
 );
-
-/** Fills a file system to the last byte. */
-async function fill(path: string): Promise<void> {
-  const file = await open(path, "w");
-  const block = new Uint8Array(256 * 1024).fill(7);
-  try {
-    for (;;) await file.write(block);
-  } catch {
-    // Full is what it was to become.
-  } finally {
-    await file.close();
-  }
-}

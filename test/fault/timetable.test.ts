@@ -6,9 +6,8 @@ import { install } from "../../src/app/install.ts";
 import { Steering } from "../../src/app/steering.ts";
 import type { LuciEventBody } from "../../src/domain/events.ts";
 import { readTimetable } from "../../src/domain/rate-timetable.ts";
-import { parseRefs } from "../../src/domain/ref.ts";
 import { every } from "../../src/platform/clock.ts";
-import { openRig, SMALL } from "../support/rig.ts";
+import { installOptions, openRig, SMALL } from "../support/rig.ts";
 
 test("a running download goes at another rate as soon as the hour says so", async () => {
   await using rig = await openRig(SMALL);
@@ -28,9 +27,7 @@ test("a running download goes at another rate as soon as the hour says so", asyn
   const { signal } = new AbortController();
   const context = createContext({ settings, emit, signal, version: "0.0.0", steering });
   try {
-    const care = { force: false, resume: true, dryRun: false, sha256: null, allowUnsafe: false, wait: true };
-    const refs = parseRefs(["hf:org/m:Q4_0"]);
-    const { installed } = await install(context, { ...care, refs, confirm: async () => true });
+    const { installed } = await install(context, installOptions(["hf:org/m:Q4_0"]));
     expect(installed).toHaveLength(1);
     expect(await rig.finalSha256()).toBe(rig.content.sha256);
     expect(atBoundary).toHaveLength(1);

@@ -6,11 +6,10 @@ import { install } from "../../src/app/install.ts";
 import { Steering } from "../../src/app/steering.ts";
 import type { LuciEventBody } from "../../src/domain/events.ts";
 import { isSmall } from "../../src/domain/plan.ts";
-import { parseRefs } from "../../src/domain/ref.ts";
 import type { InstallResult } from "../../src/domain/results.ts";
 import { shareStore } from "../../src/store/store.ts";
 import { checkInvariants } from "../support/invariants.ts";
-import { LARGE, type Rig, modelContent, openRig } from "../support/rig.ts";
+import { LARGE, type Rig, installOptions, modelContent, openRig } from "../support/rig.ts";
 import { until } from "../support/until.ts";
 
 const MIB = 1024 * 1024;
@@ -24,17 +23,7 @@ function openService(rig: Rig, { preempt }: { preempt: boolean }) {
   const signal = AbortSignal.timeout(DEADLINE_MS);
   const start = (name: string, priority: number, onEvent: (event: LuciEventBody) => void) => {
     const context = { ...base, steering, store: shareStore(base.store), emit: onEvent, signal };
-    return install(context, {
-      refs: parseRefs([`hf:org/${name}:Q4_0`]),
-      force: false,
-      resume: true,
-      dryRun: false,
-      sha256: null,
-      allowUnsafe: false,
-      wait: true,
-      job: { id: name, priority },
-      confirm: async () => true,
-    });
+    return install(context, installOptions([`hf:org/${name}:Q4_0`], { job: { id: name, priority } }));
   };
   return { steering, start };
 }
@@ -89,7 +78,7 @@ describe.each([LARGE, 900 * 1024 + 7])("a file of %d bytes that several models n
         if (event.type === "notice" && event.message.includes("waiting")) waiting.add(name);
       }),
     );
-    await until(() => waiting.size === names.length, "the twins wait");
+    await until("the twins wait", () => waiting.size === names.length);
     expect(wholes([await start("other", 0, () => undefined)])).toEqual([1]);
     steering.handle("one")?.resume();
     expect(wholes(await Promise.all([one, ...twins]))).toEqual(ones);

@@ -16,11 +16,12 @@ import { nodeFiles } from "../../src/platform/node-files.ts";
 import { loadCatalog } from "../../src/sources/catalog.ts";
 import { nameOfAnswer } from "../../src/sources/url-name.ts";
 import { inspectPath } from "../../src/store/inspect.ts";
-import { type Journal, believeJournal, formatJournal, parseJournal } from "../../src/store/journal.ts";
+import { believeJournal, formatJournal, parseJournal } from "../../src/store/journal.ts";
 import { manifestFileName } from "../../src/store/layout.ts";
 import { readRecords } from "../../src/store/manifest.ts";
 import type { Store } from "../../src/store/store.ts";
 import type { FuzzTarget } from "./fuzz-loop.ts";
+import { JOURNAL_FACTS, sealJournal, soundJournal, soundRecord } from "./sound-records.ts";
 import { manifestFile } from "./store-room.ts";
 
 const HEX = "ab".repeat(32);
@@ -58,36 +59,7 @@ async function modelFiles(folder: string): Promise<FuzzTarget[]> {
 
 function records(store: Store): FuzzTarget[] {
   const origin = { kind: "huggingface", repo: "org/m", revision: "0".repeat(40), path: "m.gguf" } as const;
-  const manifest = {
-    format: 1,
-    name: "one",
-    ref: "one",
-    source: "url",
-    revision: null,
-    folder: null,
-    installedAt: "2026-01-01T00:00:00.000Z",
-    files: [manifestFile({ pieces: ["00"] }), manifestFile({ path: "b/c", origin })],
-  };
-  const journal: Journal = {
-    format: 1,
-    key: KEY,
-    label: "m",
-    sizeBytes: 1_000,
-    etag: '"x"',
-    ranges: [[0, 10], [20, 30]], // prettier-ignore
-    pieces: ["00", null],
-    hash: { hashedBytes: 0, state: "AAAA" },
-    seen: { bootId: "x", inode: "1", sizeBytes: 1_000, modifiedNs: "1" },
-  };
-  const facts = {
-    kind: "file",
-    sizeBytes: 500,
-    allocatedBytes: 0,
-    modifiedNs: "1",
-    modifiedMs: 0,
-    inode: "1",
-    links: 1,
-  } as const;
+  const files = [manifestFile({ pieces: ["00"] }), manifestFile({ path: "b/c", origin })];
   const source = { hub: "huggingface", repo: "org/m", files: [{ path: "m.gguf", size: 1, sha256: HEX }] };
   const catalog = {
     version: 1,
@@ -97,7 +69,7 @@ function records(store: Store): FuzzTarget[] {
   return [
     {
       name: "manifest",
-      samples: utf8(JSON.stringify(manifest)),
+      samples: utf8(JSON.stringify(soundRecord({ files }))),
       feed: async (input) => {
         const path = join(store.layout.manifestsFolder, manifestFileName("one"));
         await store.files.makeFolder(store.layout.manifestsFolder);
@@ -108,14 +80,13 @@ function records(store: Store): FuzzTarget[] {
     },
     {
       name: "journal",
-      samples: utf8(JSON.stringify(journal)),
+      samples: utf8(JSON.stringify(soundJournal(KEY))),
       feed: (input) => {
         const body = textOf(input);
         parseJournal(body, KEY);
-        const check = new Bun.CryptoHasher("sha256").update(body).digest("hex");
-        const parsed = parseJournal(`{"check":"${check}","journal":${body}}\n`, KEY);
+        const parsed = parseJournal(sealJournal(body), KEY);
         if (parsed) formatJournal(parsed);
-        if (parsed) believeJournal(parsed, { facts, sizeBytes: null, hasDigest: false });
+        if (parsed) believeJournal(parsed, { facts: JOURNAL_FACTS, sizeBytes: null, hasDigest: false });
       },
     },
     {

@@ -1,7 +1,7 @@
 // Answers for the hostile server: proper ones, and the pieces to spoil them with.
 
 import type { Content } from "../../src/demo/content.ts";
-import type { Answer, HostileRequest, Step } from "./hostile-server.ts";
+import { type Answer, type HostileRequest, STALL, type Step } from "./hostile-server.ts";
 
 const STEP_BYTES = 128 * 1024;
 
@@ -44,12 +44,19 @@ export function* chunks(body: Iterable<Uint8Array>): Generator<Step> {
 
 export const LAST_CHUNK = "0\r\n\r\n";
 
-/** Bytes of nothing, for ever, at the speed of a line rather than of memory: nobody stops at once. */
-export function* endless(): Generator<Uint8Array | { readonly pauseMs: number }> {
-  for (;;) {
+/** What comes of a body without an end before its server waits for the client to go. */
+export const ENDLESS_BYTES = 1024 * 1024;
+
+/**
+ * Bytes of nothing, and never an end: nobody stops at once, so they come at the speed of a line rather than of memory,
+ * and of so many that a machine which is late in everything is sent no more either. Who reads on waits for ever.
+ */
+export function* endless(): Generator<Step> {
+  for (let sentBytes = 0; sentBytes < ENDLESS_BYTES; sentBytes += STEP_BYTES) {
     yield new Uint8Array(STEP_BYTES);
     yield { pauseMs: 20 };
   }
+  yield STALL;
 }
 
 /** How a proper answer is to differ. */

@@ -57,6 +57,8 @@ export interface Room extends AsyncDisposable {
   readonly other: Content;
   /** What to type. */
   readonly ref: string;
+  /** How much of the file the install under way has written, as far as it told. */
+  readonly writtenBytes: number;
   /** From now on every answer is proper; the counters begin again. */
   heal(): void;
   /** A fresh signed address at the far side. */
@@ -76,7 +78,7 @@ export async function openRoom(options: RoomOptions): Promise<Room> {
   const other = await otherContent(sizeBytes);
   const rig = await openRig(1024 * 1024);
   const placed: PlacedRequest[] = [];
-  const state = { isWell: false, links: 0, from: 0 };
+  const state = { isWell: false, links: 0, from: 0, writtenBytes: 0 };
   const server = await hostileServer({
     answer: (request) => {
       const place = placeOf(request);
@@ -97,12 +99,25 @@ export async function openRoom(options: RoomOptions): Promise<Room> {
     content,
     other,
     ref: refOf(via, { near: server.near, sha256: content.sha256 }),
+    get writtenBytes() {
+      return state.writtenBytes;
+    },
     heal: () => Object.assign(state, { isWell: true, from: placed.length }),
     sign: () =>
       `${server.far}/blob/${content.sha256}?X-Amz-Expires=60&X-Amz-Signature=${SIGNED}${state.links++}`,
     transfers: () => placed.filter(({ place }) => place === "file" || place === "cdn"),
-    install: (run = {}) =>
-      rig.install({ ...run, refs: [room.ref], settings: { ...settings, ...run.settings } }),
+    install: (run = {}) => {
+      state.writtenBytes = 0;
+      return rig.install({
+        ...run,
+        refs: [room.ref],
+        settings: { ...settings, ...run.settings },
+        onEvent: (event) => {
+          if (event.type === "file.progress") state.writtenBytes = event.doneBytes;
+          run.onEvent?.(event);
+        },
+      });
+    },
     check: (said) => check(room, { via, said }),
     environment: { HF_ENDPOINT: server.near, HF_TOKEN: TOKEN },
     [Symbol.asyncDispose]: async () => {

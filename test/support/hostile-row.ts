@@ -4,16 +4,17 @@
 import { expect, test } from "bun:test";
 import type { ErrorCode } from "../../src/domain/errors.ts";
 import type { Settings } from "../../src/domain/settings.ts";
-import type { Answer, HostileOptions } from "./hostile-server.ts";
+import { ENDLESS_BYTES, type FileAnswer, file } from "./hostile-answers.ts";
+import type { Answer, HostileOptions, Step } from "./hostile-server.ts";
 import { type PlacedRequest, type Room, type Script, type Via, openRoom } from "./hostile-room.ts";
 import { type RigRun, SMALL, eventsOf } from "./rig.ts";
 
 /** An odd size of two requests. */
 export const LONG = 9 * 1024 * 1024 + 13;
-/** Heads of answers, and what sockets hold when a connection is cut. */
-const SLACK_BYTES = 768 * 1024;
-/** What a server can hand over of a body that is given up unread: both kernels' buffers, and what was on its way. */
-const SOCKET_BYTES = 6 * 1024 * 1024;
+/** Of what it has read, luci holds less than this before it writes it. */
+export const UNWRITTEN_BYTES = 512 * 1024;
+/** Heads of answers, and what is lost when a connection is cut. */
+const SLACK_BYTES = UNWRITTEN_BYTES + 256 * 1024;
 
 export interface Row {
   readonly name: string;
@@ -42,7 +43,7 @@ export interface Wants {
   readonly mostRequests?: number;
   /** Bytes that go out, in files; once unless given. */
   readonly mostTimes?: number;
-  /** Bodies that are given up before their end: each may fill the sockets once more. */
+  /** Bodies without an end that are given up. */
   readonly unread?: number;
   /** Bytes the next run finds after a failure. */
   readonly leastKeptBytes?: number;
@@ -73,6 +74,33 @@ export function atFirst(answer: (request: PlacedRequest, room: Room) => Answer |
 /** Meets whatever is asked, listings too. */
 export function everything(answer: (request: PlacedRequest, room: Room) => Answer | undefined): Script {
   return answer;
+}
+
+/**
+ * So much of the file, and what is to come after it not before all of it is written but what luci still holds: bytes
+ * that come together with an end or an error are lost with it where they are not read yet.
+ */
+export function cut(
+  options: FileAnswer & { readonly cutBytes: number; readonly after: Answer },
+): (request: PlacedRequest, room: Room) => Answer {
+  return (request, room) => {
+    const { sizeBytes } = room.content;
+    const { startBytes, endBytes } = (options.whole ? null : request.range) ?? {
+      startBytes: 0,
+      endBytes: sizeBytes,
+    };
+    const sentBytes = Math.min(sizeBytes, endBytes, startBytes + options.cutBytes);
+    const written = {
+      until: () => room.writtenBytes > sentBytes - UNWRITTEN_BYTES,
+      what: `${sentBytes} bytes to be written`,
+    };
+    return file(room.content, request, { ...options, after: andThen(written, options.after) });
+  };
+}
+
+function* andThen(first: Step, rest: Answer): Generator<Step> {
+  yield first;
+  yield* rest;
 }
 
 function isBytes({ place }: PlacedRequest): boolean {
@@ -121,7 +149,7 @@ function expectEnd(run: RigRun, { wants, via }: { wants: Wants; via: Via }): voi
 
 function expectTraffic(room: Room, wants: Wants): void {
   const { server, content } = room;
-  const unreadBytes = (wants.unread ?? 0) * SOCKET_BYTES;
+  const unreadBytes = (wants.unread ?? 0) * ENDLESS_BYTES;
   const mostBytes = (wants.mostTimes ?? 1) * content.sizeBytes + unreadBytes + SLACK_BYTES;
   expect(server.sentBytes(), "bytes served").toBeLessThanOrEqual(mostBytes);
   const { mostTransfers, mostRequests } = wants;

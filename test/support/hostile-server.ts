@@ -5,9 +5,16 @@
 import { once } from "node:events";
 import { type Server, type Socket, createServer } from "node:net";
 import { listenOn } from "./listening.ts";
+import { until } from "./until.ts";
 
 /** What an answer is made of: text (latin1) and bytes go out as they are, the rest is done to the connection. */
-export type Step = string | Uint8Array | { readonly pauseMs: number } | { readonly act: Act };
+export type Step =
+  | string
+  | Uint8Array
+  | { readonly pauseMs: number }
+  /** Nothing more before this holds; named for the case that it never does. */
+  | { readonly until: () => boolean; readonly what: string }
+  | { readonly act: Act };
 type Act = "reset" | "fin" | "stall";
 /** Steps in their order; a generator may go on for ever. What follows a stall is never done. */
 export type Answer = Iterable<Step>;
@@ -186,6 +193,8 @@ async function perform(peer: Peer, step: Step, onSent: (sizeBytes: number) => vo
     await Promise.race([waited, closed]);
     return clearTimeout(timer);
   }
+  if (typeof step !== "string" && "until" in step)
+    return await until(step.what, () => socket.destroyed || step.until());
   const bytes = typeof step === "string" ? Buffer.from(step, "latin1") : step;
   const written = new Promise<void>((resolve) => {
     socket.write(bytes, (error) => {

@@ -1,14 +1,13 @@
 // What a test of the page stands on: a stage, a daemon and a browser that looks at it.
 
 import { expect } from "bun:test";
-import { readFile, rm, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { readFile, writeFile } from "node:fs/promises";
 import type { Locator, Page } from "playwright-core";
 import { describedOperations } from "./api-check.ts";
 import { type Browser, openBrowser } from "./browser.ts";
-import { ggufFile } from "./model-repos.ts";
+import { openNamedStage } from "./named-stage.ts";
 import { type Serve, startServe } from "./serve.ts";
-import { openStage, type Stage, writeCatalog } from "./stage.ts";
+import { clearStage, type Stage } from "./stage.ts";
 
 const NAMES = ["alpha", "beta", "gamma"];
 const PAGE_FILES = new Set(["/", "/page.css", "/page.js", "/icon.svg"]);
@@ -40,12 +39,8 @@ export interface PageStageOptions {
 
 /** Opens everything but a daemon. */
 export async function openPageStage({ sizeBytes, description = "" }: PageStageOptions): Promise<PageStage> {
-  const repos = NAMES.map(async (name, at) => ({
-    name: `org/${name}`,
-    files: [await ggufFile(`${name}.gguf`, sizeBytes, at + 1)],
-  }));
-  const stage = await openStage({ repos: await Promise.all(repos) });
-  const env = await catalogOf(stage, description);
+  const { stage, env } = await openNamedStage(NAMES, { sizeBytes });
+  await describeModels(env.LUCI_CATALOG, description);
   const browser = await openBrowser();
   const { page } = browser;
   let serve: Serve | null = null;
@@ -65,10 +60,7 @@ export async function openPageStage({ sizeBytes, description = "" }: PageStageOp
       return running();
     },
     begin: async () => {
-      for (const left of ["models", ...["luci.db", "history.db"].flatMap(withSides)])
-        await rm(join(stage.home, left), { recursive: true, force: true });
-      stage.hub.behave({ intercept: null, rateBytesPerSec: null });
-      stage.hub.reset();
+      await clearStage(stage);
       browser.asked.length = 0;
       browser.complaints.length = 0;
       serve = await startServe(stage, { env });
@@ -101,20 +93,11 @@ export async function openPageStage({ sizeBytes, description = "" }: PageStageOp
   };
 }
 
-/** A database and what stands beside it. */
-function withSides(name: string): string[] {
-  return ["", "-wal", "-shm"].map((side) => name + side);
-}
-
-async function catalogOf(stage: Stage, description: string): Promise<{ LUCI_CATALOG: string }> {
-  const env = await writeCatalog(
-    stage,
-    NAMES.map((name) => ({ name, repo: `org/${name}`, files: [`${name}.gguf`] })),
-  );
-  const catalog = JSON.parse(await readFile(env.LUCI_CATALOG, "utf8")) as { models: object[] };
+/** Adds to every model of a catalog what a page shows of it. */
+async function describeModels(path: string, description: string): Promise<void> {
+  const catalog = JSON.parse(await readFile(path, "utf8")) as { models: object[] };
   const models = catalog.models.map((model) => ({ ...model, description, params: "1B", quant: "Q4_K_M" }));
-  await writeFile(env.LUCI_CATALOG, JSON.stringify({ ...catalog, models }));
-  return env;
+  await writeFile(path, JSON.stringify({ ...catalog, models }));
 }
 
 /** What was asked of others than the daemon, or is not in the API's description, or shows the token. */

@@ -2,15 +2,17 @@
 // long as somebody has the patience. Links expire meanwhile, which would be a reason to ask for new ones.
 
 import { checkInvariants } from "./invariants.ts";
-import { ggufFile } from "./model-repos.ts";
-import { startServe, until } from "./serve.ts";
+import { namedRepos } from "./named-stage.ts";
+import { startServe } from "./serve.ts";
 import { fileBytes, openStage, type Stage } from "./stage.ts";
+import { until } from "./until.ts";
 
 const MIB = 1024 * 1024;
 const SIZE = 24 * MIB;
 const RATE = MIB / 2;
 const LINK_LIFE_MS = 5_000;
-const REFS = ["one", "two"].map((name) => `hf:org/${name}:${name}.gguf`);
+const NAMES = ["one", "two"];
+const REFS = NAMES.map((name) => `hf:org/${name}:${name}.gguf`);
 
 /** What came of it. */
 export interface PauseTally {
@@ -34,12 +36,8 @@ export async function watchPauses(seconds: number): Promise<PauseTally> {
 }
 
 async function openPauseStage(): Promise<Stage> {
-  const file = async (name: string, seed: number) => ({
-    name: `org/${name}`,
-    files: [await ggufFile(`${name}.gguf`, SIZE, seed)],
-  });
   return openStage({
-    repos: [await file("one", 1), await file("two", 2)],
+    repos: await namedRepos(NAMES, SIZE),
     rateBytesPerSec: RATE,
     linkLifeMs: LINK_LIFE_MS,
   });

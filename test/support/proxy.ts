@@ -63,7 +63,7 @@ export async function startProxy({ login, refuses }: ProxyOptions = {}): Promise
   const start = async (): Promise<void> => {
     const started = spawn(PROGRAM, ["-d", "-c", join(folder, "conf")], { stdio: "ignore" });
     child = started;
-    await until(async () => started.exitCode !== null || (await isOpen(port)), "the proxy listens");
+    await until("the proxy listens", async () => started.exitCode !== null || (await isOpen(port)));
     // Somebody else has the port.
     if (started.exitCode !== null) throw new Error("the proxy could not listen");
   };

@@ -47,7 +47,7 @@ export function startOnPty(args: readonly string[], env: Readonly<Record<string,
     isRunning: () => shown.includes(RUN),
     interrupt: () => void child.terminal?.write("\u0003"),
     ended: child.exited.then(async (exitCode) => {
-      await until(() => shown.split(BEGIN).length > 2, "the terminal's state is told");
+      await until("the terminal's state is told", () => shown.split(BEGIN).length > 2);
       child.terminal?.close();
       const [before = "", after = ""] = [...shown.matchAll(/=== state (\S+)/g)].map((match) => match[1]);
       return { exitCode, shown, before, after };

@@ -1,7 +1,7 @@
 // Real file systems for tests: mounted, shrunk, filled and made read-only. Needs root; who has not got it, or lacks a
 // program, skips out loud, and fails where CI is set, so that nothing goes untried unseen.
 
-import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, open, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -77,4 +77,17 @@ export async function freezeFolder(path: string): Promise<AsyncDisposable> {
       await execute(["umount", path]);
     },
   };
+}
+
+/** Fills a file system to the last byte. */
+export async function fill(path: string): Promise<void> {
+  const file = await open(path, "w");
+  const block = new Uint8Array(256 * 1024).fill(7);
+  try {
+    for (;;) await file.write(block);
+  } catch {
+    // Full is what it was to become.
+  } finally {
+    await file.close();
+  }
 }

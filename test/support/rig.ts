@@ -3,7 +3,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type Context, createContext } from "../../src/app/context.ts";
-import { install } from "../../src/app/install.ts";
+import { type InstallOptions, install } from "../../src/app/install.ts";
 import type { Content } from "../../src/demo/content.ts";
 import { makeGguf } from "../../src/demo/gguf-writer.ts";
 import { type Hub, type HubOptions, startHub } from "../../src/demo/hub.ts";
@@ -150,6 +150,24 @@ function defaults({ home, hub }: { home: string; hub: Hub }): Settings {
   };
 }
 
+/** An install as it is usually asked for. */
+export function installOptions(
+  refs: readonly string[],
+  change: Partial<InstallOptions> = {},
+): InstallOptions {
+  return {
+    refs: parseRefs(refs),
+    force: false,
+    resume: true,
+    dryRun: false,
+    sha256: null,
+    allowUnsafe: false,
+    wait: true,
+    confirm: async () => true,
+    ...change,
+  };
+}
+
 async function runInstall(makeContext: (run: RunOptions) => Context, run: RunOptions): Promise<RigRun> {
   const events: LuciEventBody[] = [];
   const onEvent = (event: LuciEventBody): void => {
@@ -158,16 +176,8 @@ async function runInstall(makeContext: (run: RunOptions) => Context, run: RunOpt
   };
   const context = makeContext({ ...run, onEvent });
   try {
-    const result = await install(context, {
-      refs: parseRefs(run.refs ?? [REF]),
-      force: run.force ?? false,
-      resume: run.resume ?? true,
-      dryRun: false,
-      sha256: run.sha256 ?? null,
-      allowUnsafe: false,
-      wait: true,
-      confirm: async () => true,
-    });
+    const { refs = [REF], force = false, resume = true, sha256 = null } = run;
+    const result = await install(context, installOptions(refs, { force, resume, sha256 }));
     return { result, error: result.failed[0]?.error ?? null, events };
   } catch (error) {
     if (!(error instanceof LuciError)) throw error;

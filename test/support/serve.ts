@@ -30,6 +30,8 @@ export interface Serve {
   readonly token: string;
   readonly child: RunningChild;
   ask(method: string, path: string, options?: AskOptions): Promise<Reply>;
+  /** Adds a download to the queue. */
+  add(ref: string, more?: Readonly<Record<string, unknown>>): Promise<Job>;
   jobs(): Promise<Job[]>;
   job(id: string): Promise<Job>;
   /** Resident memory. */
@@ -78,6 +80,8 @@ export async function startServe(stage: Stage, options: ServeOptions = {}): Prom
     token,
     child,
     ask,
+    add: async (ref, more = {}) =>
+      (await ask("POST", "/v1/downloads", { body: { ref, ...more } })).data as Job,
     jobs: async () => (await ask("GET", "/v1/downloads")).data.downloads as Job[],
     job: async (id) => (await ask("GET", `/v1/downloads/${id}`)).data as Job,
     residentBytes: async () => {
@@ -98,14 +102,5 @@ async function found<T>(what: string, child: RunningChild, look: () => T | undef
     if (ended || performance.now() > deadlineMs)
       throw new Error(`not in time: ${what}\n${stdout}\n${stderr}`);
     await Bun.sleep(10);
-  }
-}
-
-/** Waits until something is so. @throws Error after a while */
-export async function until(what: string, isSo: () => boolean | Promise<boolean>): Promise<void> {
-  const deadlineMs = performance.now() + WAIT_MS;
-  while (!(await isSo())) {
-    if (performance.now() > deadlineMs) throw new Error(`not in time: ${what}`);
-    await Bun.sleep(20);
   }
 }

@@ -1,11 +1,12 @@
 // What an end-to-end test stands on: an empty home, an embedded hub and the built luci, closed together.
 
-import { mkdir, readdir, readFile, stat, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { join, relative, sep } from "node:path";
 import type { RunningChild } from "../../src/demo/child.ts";
 import { startHub } from "../../src/demo/hub.ts";
 import type { Hub, HubOptions } from "../../src/demo/hub.ts";
 import type { HubLogEntry } from "../../src/demo/hub-log.ts";
+import { isHomeFile } from "./home-files.ts";
 import { parseEvents, runLuci, startLuci } from "./run-luci.ts";
 import type { LuciRun, RunOptions, SignalAfter } from "./run-luci.ts";
 import { tempHome } from "./temp-home.ts";
@@ -50,6 +51,14 @@ export async function openStage(options: HubOptions): Promise<Stage> {
   };
 }
 
+/** Makes a home as good as new, but for its catalog and its token; and the hub is well, and nobody has asked it. */
+export async function clearStage({ home, hub }: Pick<Stage, "home" | "hub">): Promise<void> {
+  const left = (await readdir(home)).filter((name) => isHomeFile(name) || CLEARED.has(name));
+  for (const name of left) await rm(join(home, name), { recursive: true });
+  hub.behave({ intercept: null, rateBytesPerSec: null });
+  hub.reset();
+}
+
 /** Whether a request asked for bytes of a file, not for metadata. */
 export function isFileRequest({ origin, path }: Pick<HubLogEntry, "origin" | "path">): boolean {
   return origin === "cdn" || path.includes("/resolve");
@@ -60,6 +69,8 @@ export function fileBytes(hub: Hub): number {
   return hub.servedBytes((entry) => isFileRequest(entry) && entry.status < 300);
 }
 
+/** In a home, beside the records. */
+const CLEARED = new Set(["models", "config.toml"]);
 /** For each answer of the hub: no silence, and so little that no file ends while a test looks at it. */
 const TRICKLE_BYTES_PER_SEC = 16 * 1024;
 /** Of what never comes. */
@@ -85,11 +96,11 @@ export async function arrivedAfter(
   { servedBytes, leastBytes }: { readonly servedBytes: number; readonly leastBytes: number },
 ): Promise<void> {
   await heldAfter(stage.hub, servedBytes);
-  await until(async () => {
+  await until(`${leastBytes} bytes have arrived`, async () => {
     const run = await stage.luci(["ps", "--json"]);
     const jobs = (resultOf(run)["jobs"] ?? []) as { doneBytes: number }[];
     return jobs.some(({ doneBytes }) => doneBytes >= leastBytes);
-  }, `${leastBytes} bytes have arrived`);
+  });
 }
 
 /** A model of a catalog file, pinned to what a hub has. */

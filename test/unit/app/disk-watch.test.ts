@@ -31,7 +31,7 @@ test.each([0, 60_000])(
     const disk = Promise.withResolvers<void>();
     const { gate, told, looks, watch } = watchFullDisk(waitMs, () => disk.promise);
     const stop = watch.start(GIB, { isIdle: () => false });
-    await until(() => looks.count > 0, "it looks");
+    await until("it looks", () => looks.count > 0);
     stop();
     disk.resolve();
     await Bun.sleep(0);
@@ -44,16 +44,16 @@ test("nobody's patience ends while somebody has everything wait", async () => {
   let isIdle = true;
   const stop = watch.start(GIB, { isIdle: () => isIdle });
   try {
-    await until(() => looks.count > 1, "it has looked");
+    await until("it has looked", () => looks.count > 1);
     expect(told).toEqual([]);
     isIdle = false;
-    await until(() => !gate.isOpen, "the disk pauses it");
+    await until("the disk pauses it", () => !gate.isOpen);
     isIdle = true;
     const before = looks.count;
-    await until(() => looks.count > before + 3, "it has looked for longer than the patience");
+    await until("it has looked for longer than the patience", () => looks.count > before + 3);
     expect(watch.signal.aborted).toBe(false);
     isIdle = false;
-    await until(() => watch.signal.aborted, "the patience ends");
+    await until("the patience ends", () => watch.signal.aborted);
     expect(watch.signal.reason).toMatchObject({ code: "E_NO_SPACE" });
   } finally {
     stop();

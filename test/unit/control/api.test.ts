@@ -6,28 +6,9 @@ import type { Jobs } from "../../../src/control/jobs.ts";
 import { Problem } from "../../../src/control/problem.ts";
 import { createRouter } from "../../../src/control/router.ts";
 import type { Job } from "../../../src/domain/job.ts";
+import { sampleJob } from "../../support/sample-job.ts";
 
-const JOB: Job = {
-  id: "7-1",
-  ref: "mistral",
-  model: "mistral",
-  state: "running",
-  priority: 0,
-  limitBytesPerSec: null,
-  files: 1,
-  doneFiles: 0,
-  totalBytes: 1_000,
-  doneBytes: 10,
-  hashedBytes: 0,
-  bytesPerSec: 5,
-  etaMs: 198_000,
-  connections: 2,
-  pid: 7,
-  startedAt: "2026-01-01T00:00:00.000Z",
-  endedAt: null,
-  error: null,
-  path: null,
-};
+const JOB = sampleJob();
 
 /** The API over one job that remembers what was done to it. */
 function stand() {

@@ -223,7 +223,7 @@ describe("what fails for a reason that passes", () => {
     );
     expect(queue.openCount).toBe(17);
     failure = null;
-    await until(() => begun.length === 33, "the places are taken again");
+    await until("the places are taken again", () => begun.length === 33);
     await queue.stop();
     // In the next life at once.
     const next = openQueue();

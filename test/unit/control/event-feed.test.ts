@@ -3,10 +3,25 @@ import { createEventFeed } from "../../../src/control/event-feed.ts";
 import { EventLog } from "../../../src/control/event-log.ts";
 import type { LuciEventBody } from "../../../src/domain/events.ts";
 import type { Job } from "../../../src/domain/job.ts";
+import { until } from "../../support/until.ts";
+
+/** Knows how many clients wait for its next event. */
+class CountingLog extends EventLog {
+  waiting = 0;
+
+  override onEvent(listener: () => void): () => void {
+    const stop = super.onEvent(listener);
+    this.waiting += 1;
+    return () => {
+      this.waiting -= 1;
+      stop();
+    };
+  }
+}
 
 /** A log that numbers what it is told, and a feed over it. */
 function stand() {
-  const log = new EventLog();
+  const log = new CountingLog();
   let seq = 0;
   let jobs: Job[] = [];
   const feed = createEventFeed({ log, list: () => jobs });
@@ -28,13 +43,16 @@ interface Told {
   readonly data: Record<string, unknown>;
 }
 
+/** What a client reads, one text at a time; it goes when it wants no more. */
+async function* textsOf({ body }: Response): AsyncGenerator<string> {
+  const decoder = new TextDecoder();
+  for await (const bytes of body!) yield decoder.decode(bytes);
+}
+
 /** Reads a stream until something was told. */
-async function readUntil(
-  source: AsyncGenerator<string>,
-  isEnough: (told: Told[]) => boolean,
-): Promise<Told[]> {
+async function readUntil(answer: Response, isEnough: (told: Told[]) => boolean): Promise<Told[]> {
   const told: Told[] = [];
-  for await (const text of source) {
+  for await (const text of textsOf(answer)) {
     for (const record of text.split("\n\n").filter((one) => one.includes("data:"))) {
       const field = (name: string) => new RegExp(`^${name}: (.*)$`, "m").exec(record)?.[1];
       const id = field("id");
@@ -49,13 +67,11 @@ async function readUntil(
   return told;
 }
 
-const open = () => new AbortController().signal;
-
 describe("a feed", () => {
   test("replays what came after an event, each with its number", async () => {
     const { feed, say } = stand();
     for (const model of ["a", "b", "c"]) say({ type: "model.paused", model });
-    const told = await readUntil(feed.texts(1, open()), (all) => all.length === 2);
+    const told = await readUntil(feed.stream(1), (all) => all.length === 2);
     expect(told.map(({ id, event, data }) => [id, event, data["model"]])).toEqual([
       [2, "model.paused", "b"],
       [3, "model.paused", "c"],
@@ -65,7 +81,7 @@ describe("a feed", () => {
   test("begins with every job, and tells those that change", async () => {
     const { feed, show, progress } = stand();
     show([{ id: "1", doneBytes: 1 }, { id: "2" }]);
-    const source = feed.texts(null, open());
+    const source = textsOf(feed.stream(null));
     const downloads = async (): Promise<string[]> => {
       const text = String((await source.next()).value);
       return [...text.matchAll(/^event: download\ndata: (.*)$/gm)].map(
@@ -88,7 +104,7 @@ describe("a feed", () => {
       say({ type: "model.paused", model: "m" });
     }, 5);
     const isProgress = ({ event }: Told): boolean => event === "file.progress";
-    const told = await readUntil(feed.texts(null, open()), (all) => all.filter(isProgress).length === 3);
+    const told = await readUntil(feed.stream(null), (all) => all.filter(isProgress).length === 3);
     clearInterval(timer);
     expect(performance.now() - startedMs).toBeGreaterThan(990);
     expect(told.filter(isProgress).every(({ id }) => id === null)).toBe(true);
@@ -97,7 +113,7 @@ describe("a feed", () => {
   test("tells of the gap to whoever comes after the ring has turned", async () => {
     const { feed, say } = stand();
     for (let count = 0; count < 1_500; count += 1) say({ type: "model.paused", model: String(count) });
-    const told = await readUntil(feed.texts(3, open()), (all) => all.length >= 1_001);
+    const told = await readUntil(feed.stream(3), (all) => all.length >= 1_001);
     expect(told[0]).toMatchObject({ event: "gap", data: { seq: 1_500 } });
     expect(told.slice(1).map(({ id }) => id)).toEqual(Array.from({ length: 1_000 }, (_, at) => 501 + at));
   });
@@ -121,16 +137,18 @@ describe("a feed", () => {
   });
 
   test("ends its streams when it closes, and with a client's own end", async () => {
-    const { feed } = stand();
-    const gone = new AbortController();
-    const ends = [
-      readUntil(feed.texts(null, open()), () => false),
-      readUntil(feed.texts(null, gone.signal), () => false),
-    ];
-    gone.abort();
-    expect(await ends[1]).toEqual([]);
+    const { feed, log } = stand();
+    const gone = feed.stream(null).body!.getReader();
+    const end = readUntil(feed.stream(null), () => false);
+    await gone.read();
+    await until("both clients to wait", () => log.waiting === 2);
+    await gone.cancel();
+    // At once, and not with the next sign of life.
+    await Bun.sleep(0);
+    expect(log.waiting).toBe(1);
     await feed.close();
-    expect(await ends[0]).toEqual([]);
+    expect(await end).toEqual([]);
+    expect(log.waiting).toBe(0);
   });
 
   test("tells what is left before it closes, and does not wait for who never reads", async () => {

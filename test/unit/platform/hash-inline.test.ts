@@ -6,6 +6,7 @@ import type { LuciError } from "../../../src/domain/errors.ts";
 import { type ReadBack, createInlineHashes } from "../../../src/platform/hash-inline.ts";
 import type { HashJobOptions } from "../../../src/platform/hash-pool.ts";
 import { fingerprint } from "../../../src/platform/hash.ts";
+import { hashOrder } from "../../support/hash-orders.ts";
 import { type TempHome, tempHome } from "../../support/temp-home.ts";
 
 const content = new TextEncoder().encode("a small file\n");
@@ -28,23 +29,12 @@ function open(change: Partial<HashJobOptions> = {}) {
   const said: unknown[] = [];
   const failures: LuciError[] = [];
   const readBacks: ReadBack[] = [];
-  const options = {
-    path,
-    engine: "native",
-    fromPiece: 0,
-    state: null,
-    expected: [],
-    gitBlob: false,
-  } as const;
-  const job = createInlineHashes((readBack) => readBacks.push(readBack)).open(
-    { ...options, ...change },
-    {
-      onPiece: (piece, { fingerprint: mark, hashedBytes }) => said.push([piece, mark, hashedBytes]),
-      onBad: (piece) => said.push(`bad ${piece}`),
-      onDigest: (digests) => said.push(digests),
-      onFailed: (error) => failures.push(error),
-    },
-  );
+  const job = createInlineHashes((readBack) => readBacks.push(readBack)).open(hashOrder(path, change), {
+    onPiece: (piece, { fingerprint: mark, hashedBytes }) => said.push([piece, mark, hashedBytes]),
+    onBad: (piece) => said.push(`bad ${piece}`),
+    onDigest: (digests) => said.push(digests),
+    onFailed: (error) => failures.push(error),
+  });
   return { job, said, failures, readBacks };
 }
 

@@ -5,6 +5,7 @@ import { open, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { PIECE_BYTES } from "../../../src/platform/hash.ts";
 import { type HashPool, createHashPool } from "../../../src/platform/hash-pool.ts";
+import { hashOrder } from "../../support/hash-orders.ts";
 import { tempHome } from "../../support/temp-home.ts";
 
 const SIZE_BYTES = PIECE_BYTES + 1000;
@@ -17,16 +18,8 @@ async function comeRound(pool: HashPool, path: string): Promise<void> {
   await writeFile(path, "abc");
   const rounds = Array.from({ length: MOST_WORKERS }, () => {
     const { promise, resolve, reject } = Promise.withResolvers<unknown>();
-    const options = {
-      path,
-      engine: "native",
-      fromPiece: 0,
-      state: null,
-      expected: [],
-      gitBlob: false,
-    } as const;
     const deaf = { onPiece: () => undefined, onBad: () => undefined };
-    pool.open(options, { ...deaf, onDigest: resolve, onFailed: reject }).advance(3, 3);
+    pool.open(hashOrder(path), { ...deaf, onDigest: resolve, onFailed: reject }).advance(3, 3);
     return promise;
   });
   await Promise.all(rounds);
@@ -42,18 +35,15 @@ test("a bad piece is told of once, and what it was is never part of the digest",
   const bad = Promise.withResolvers<void>();
   const end = Promise.withResolvers<string>();
   const expected = [Bun.hash.xxHash3(good.subarray(0, PIECE_BYTES)).toString(16).padStart(16, "0")];
-  const job = pool.open(
-    { path, engine: "native", fromPiece: 0, state: null, expected, gitBlob: false },
-    {
-      onPiece: () => undefined,
-      onBad: () => {
-        bads += 1;
-        bad.resolve();
-      },
-      onDigest: (digest) => end.resolve(digest.sha256),
-      onFailed: end.reject,
+  const job = pool.open(hashOrder(path, { expected }), {
+    onPiece: () => undefined,
+    onBad: () => {
+      bads += 1;
+      bad.resolve();
     },
-  );
+    onDigest: (digest) => end.resolve(digest.sha256),
+    onFailed: end.reject,
+  });
   try {
     job.advance(PIECE_BYTES, SIZE_BYTES);
     await bad.promise;

@@ -13,6 +13,7 @@ import {
 } from "../../../src/platform/hash-pool.ts";
 import { nodeFiles } from "../../../src/platform/node-files.ts";
 import { FrontierHash, type FrontierHashOptions } from "../../../src/store/frontier-hash.ts";
+import { hashOrder } from "../../support/hash-orders.ts";
 import { type TempHome, tempHome } from "../../support/temp-home.ts";
 
 const MIB = 1024 * 1024;
@@ -403,15 +404,7 @@ test("a bad piece is read again when it is there again, not when older news of t
   const bad: number[] = [];
   const { promise: told, resolve: onBadTold } = Promise.withResolvers<void>();
   const { promise: digest, resolve: onDigest } = Promise.withResolvers<string>();
-  const order: HashJobOptions = {
-    path: other,
-    engine: "native",
-    fromPiece: 0,
-    state: null,
-    expected: marks(content),
-    gitBlob: false,
-  };
-  const job = pool.open(order, {
+  const job = pool.open(hashOrder(other, { expected: marks(content) }), {
     onPiece: () => undefined,
     onBad: (piece) => {
       bad.push(piece);

@@ -1,53 +1,24 @@
 import { describe, expect, spyOn, test } from "bun:test";
 import { LuciError } from "../../../src/domain/errors.ts";
-import type { Partial } from "../../../src/domain/partial.ts";
 import type { Located } from "../../../src/domain/plan.ts";
-import { type Range, addRange, missingRanges, totalSize } from "../../../src/domain/range.ts";
+import { type Range, totalSize } from "../../../src/domain/range.ts";
 import type { Answer } from "../../../src/platform/http-answer.ts";
 import type { Http } from "../../../src/platform/http.ts";
-import { Allowance } from "../../../src/transfer/allowance.ts";
 import { Gate } from "../../../src/transfer/gate.ts";
-import type { TransferOptions } from "../../../src/transfer/transfer-options.ts";
 import { transferFile } from "../../../src/transfer/transfer.ts";
 import { createLimiter } from "../../../src/transfer/limiter.ts";
-import { createConnectionPool } from "../../../src/transfer/pool.ts";
+import {
+  LOCATED,
+  type MemoryPartialOptions,
+  fixedPool,
+  memoryPartial,
+  rangeAnswer,
+  transferOptions,
+} from "../../support/transfer-parts.ts";
 
 const SIZE = 10;
 const SPAN = 8 * 1024 * 1024;
-const located: Located = { url: "https://example.com/x", headers: {} };
 const stop = new LuciError("E_INTERRUPTED", "stop");
-
-/** A partial in memory. Somebody who asks again and again without a pause would hang: he is stopped. */
-function fakePartial(onWrite: () => void = () => undefined, { sizeBytes = SIZE, has = [] as Range[] } = {}) {
-  let written = has;
-  let asked = 0;
-  const partial: Partial = {
-    sizeBytes,
-    get doneBytes() {
-      return totalSize(written);
-    },
-    hashedBytes: 0,
-    missing: () => {
-      asked += 1;
-      if (asked > 1_000) throw new Error("it asks for ever");
-      return missingRanges(written, sizeBytes);
-    },
-    write: async (startBytes, chunks) => {
-      const endBytes = startBytes + chunks.reduce((sum, chunk) => sum + chunk.length, 0);
-      written = addRange(written, { startBytes, endBytes });
-      onWrite();
-    },
-    etag: null,
-    pin: () => "same",
-    restart: async () => {
-      written = [];
-    },
-    end: () => undefined,
-    checkpoint: async () => undefined,
-    settle: async () => undefined,
-  };
-  return partial;
-}
 
 /** A server that gives at most four bytes at a time. */
 function fakeHttp() {
@@ -56,21 +27,7 @@ function fakeHttp() {
     const startBytes = range?.startBytes ?? 0;
     const endBytes = Math.min(startBytes + 4, range?.endBytes ?? SIZE);
     opened.push({ startBytes, endBytes });
-    const headers = new Headers();
-    const answer: Answer = {
-      status: 206,
-      headers,
-      url,
-      hops: [{ url, status: 206, headers }],
-      proxy: null,
-      contentRange: { startBytes, endBytes, totalBytes: SIZE },
-      contentLengthBytes: endBytes - startBytes,
-      body: async function* () {
-        yield new Uint8Array(endBytes - startBytes);
-      },
-      discard: async () => undefined,
-    };
-    return answer;
+    return rangeAnswer(url, { range: { startBytes, endBytes }, totalBytes: SIZE });
   };
   return { opened, http: { open } as Http };
 }
@@ -85,18 +42,11 @@ function scriptedHttp(sizeBytes: number) {
   }[] = [];
   const open: Http["open"] = (url, { range, signal }) => {
     const { promise, resolve } = Promise.withResolvers<Answer>();
-    const headers = new Headers();
+    const all = { startBytes: 0, endBytes: sizeBytes };
     const reply = (body: Body, whole = false): void =>
       resolve({
-        status: whole ? 200 : 206,
-        headers,
-        url,
-        hops: [{ url, status: 200, headers }],
-        proxy: null,
-        contentRange: whole || !range ? null : { ...range, totalBytes: sizeBytes },
-        contentLengthBytes: whole ? sizeBytes : null,
-        body,
-        discard: async () => undefined,
+        ...rangeAnswer(url, { range: whole ? all : (range ?? all), totalBytes: sizeBytes, body }),
+        ...(whole ? { status: 200, contentRange: null } : {}),
       });
     opened.push({ range, signal, reply });
     return promise;
@@ -112,49 +62,37 @@ const bodyOf = (sizeBytes: number, gate: Promise<void> = Promise.resolve()) =>
     yield new Uint8Array(1);
   };
 
-/** Until it is so; the test's own time is the limit. */
+/** Until it is so; the test's own time is the limit: some of these tests set the clock. */
 async function until(isSo: () => boolean): Promise<void> {
   while (!isSo()) await Bun.sleep(1);
 }
 
-const poolOf = (fixed: number) => createConnectionPool({ fixed, now: () => 0, every: () => () => undefined });
-
-function optionsWith(http: Http, signal: AbortSignal): TransferOptions {
-  return {
-    http,
-    limiter: createLimiter(null),
-    pool: poolOf(1),
-    gate: new Gate(),
-    retries: 0,
-    allowance: new Allowance(() => 1024 ** 3),
-    signal,
-    locate: async () => located,
-    validatorOf: () => ({ etag: null, sizeBytes: null, sha256: null }),
-    onRetry: () => undefined,
-    onBytes: () => undefined,
-    onConnections: () => undefined,
-  };
-}
+const partialOf = (change: Partial<MemoryPartialOptions> = {}) =>
+  memoryPartial({ sizeBytes: SIZE, ...change });
 
 describe("a transfer", () => {
   test("asks until nothing is missing", async () => {
     const { http, opened } = fakeHttp();
-    const partial = fakePartial();
-    await transferFile("x", partial, optionsWith(http, new AbortController().signal));
+    const partial = partialOf();
+    await transferFile("x", partial, transferOptions(http));
     expect(partial.doneBytes).toBe(SIZE);
     expect(opened.map(({ startBytes }) => startBytes)).toEqual([0, 4, 8]);
   });
 
   test("asks for nothing when nothing is missing", async () => {
     const { http, opened } = fakeHttp();
-    const partial = { ...fakePartial(), missing: () => [] };
-    await transferFile("x", partial, optionsWith(http, new AbortController().signal));
+    const partial = { ...partialOf(), missing: () => [] };
+    await transferFile("x", partial, transferOptions(http));
     expect(opened).toEqual([]);
   });
 
   test("ends with an interrupt that came before it began", async () => {
     const { http, opened } = fakeHttp();
-    const pending = transferFile("x", fakePartial(), optionsWith(http, AbortSignal.abort(stop)));
+    const pending = transferFile(
+      "x",
+      partialOf(),
+      transferOptions(http, { signal: AbortSignal.abort(stop) }),
+    );
     expect(await pending.catch((error: unknown) => error)).toBe(stop);
     expect(opened).toEqual([]);
   });
@@ -162,8 +100,8 @@ describe("a transfer", () => {
   test("ends with an interrupt that comes while the last bytes of a request are written", async () => {
     const { http } = fakeHttp();
     const interrupt = new AbortController();
-    const partial = fakePartial(() => interrupt.abort(stop));
-    const pending = transferFile("x", partial, optionsWith(http, interrupt.signal));
+    const partial = partialOf({ onWrite: () => interrupt.abort(stop) });
+    const pending = transferFile("x", partial, transferOptions(http, { signal: interrupt.signal }));
     expect(await pending.catch((error: unknown) => error)).toBe(stop);
     expect(partial.doneBytes).toBe(4);
   });
@@ -175,19 +113,14 @@ describe("several connections", () => {
     const address = Promise.withResolvers<Located>();
     let asked = 0;
     // The first question is for the host, the second for the first span, the third for the other connection's.
-    const locate = async () => ((asked += 1) === 3 ? address.promise : located);
+    const locate = async () => ((asked += 1) === 3 ? address.promise : LOCATED);
     let skippedMs = 0;
     let connections = 0;
     const onConnections = (count: number) => void (connections = count);
     const now = performance.now.bind(performance);
     using clock = spyOn(performance, "now").mockImplementation(() => now() + skippedMs);
-    const partial = fakePartial(undefined, { sizeBytes: 2 * SPAN });
-    const options = {
-      ...optionsWith(http, new AbortController().signal),
-      pool: poolOf(2),
-      locate,
-      onConnections,
-    };
+    const partial = partialOf({ sizeBytes: 2 * SPAN });
+    const options = transferOptions(http, { pool: fixedPool(2), locate, onConnections });
     const pending = transferFile("x", partial, options);
     await until(() => opened.length === 1);
     opened[0]!.reply(bodyOf(SPAN));
@@ -204,7 +137,7 @@ describe("several connections", () => {
     // From now on only the idle connection looks at the clock: whether somebody needs help.
     const before = clock.mock.calls.length;
     await until(() => clock.mock.calls.length > before);
-    address.resolve(located);
+    address.resolve(LOCATED);
     await until(() => opened.length === replied + 1);
     expect(opened[replied]!.range).toEqual(waiting);
     opened[replied]!.reply(bodyOf(SPAN / 2));
@@ -215,10 +148,10 @@ describe("several connections", () => {
   test("read the whole file once when some of them get it instead of a range", async () => {
     const sizeBytes = 3 * SPAN;
     const { http, opened } = scriptedHttp(sizeBytes);
-    const partial = fakePartial(undefined, { sizeBytes });
+    const partial = partialOf({ sizeBytes });
     let connections = 0;
     const onConnections = (count: number) => void (connections = count);
-    const options = { ...optionsWith(http, new AbortController().signal), pool: poolOf(3), onConnections };
+    const options = transferOptions(http, { pool: fixedPool(3), onConnections });
     const [ranged, whole] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
     const pending = transferFile("x", partial, options);
     await until(() => opened.length === 1);
@@ -241,8 +174,8 @@ describe("several connections", () => {
 
   test("stop reading the whole file where nothing is missing any more", async () => {
     const { http, opened } = scriptedHttp(SIZE);
-    const partial = fakePartial(undefined, { has: [{ startBytes: 4, endBytes: SIZE }] });
-    const pending = transferFile("x", partial, optionsWith(http, new AbortController().signal));
+    const partial = partialOf({ has: [{ startBytes: 4, endBytes: SIZE }] });
+    const pending = transferFile("x", partial, transferOptions(http));
     await until(() => opened.length === 1);
     let readBytes = 0;
     opened[0]!.reply(async function* () {
@@ -277,9 +210,9 @@ describe("a gate", () => {
 
   test("gives up the request under way when it shuts, and the transfer goes on where that stopped", async () => {
     const { http, opened } = scriptedHttp(SIZE);
-    const partial = fakePartial();
+    const partial = partialOf();
     const gate = new Gate(new Gate());
-    const options = { ...optionsWith(http, new AbortController().signal), gate };
+    const options = transferOptions(http, { gate });
     const done = transferFile("x", partial, options);
     await until(() => opened.length === 1);
     gate.shut("paused");
@@ -301,7 +234,7 @@ describe("a gate", () => {
     const controller = new AbortController();
     const gate = new Gate();
     gate.shut("paused");
-    const done = transferFile("x", fakePartial(), { ...optionsWith(http, controller.signal), gate });
+    const done = transferFile("x", partialOf(), transferOptions(http, { signal: controller.signal, gate }));
     controller.abort(new LuciError("E_INTERRUPTED", "stop"));
     expect(done).rejects.toThrow("stop");
     await done.catch(() => undefined);
@@ -312,14 +245,14 @@ describe("a gate", () => {
     const { http, opened } = scriptedHttp(SIZE);
     const gate = new Gate();
     const controller = new AbortController();
-    const base = optionsWith(http, controller.signal);
+    const base = transferOptions(http, { signal: controller.signal });
     let asked = 0;
     const locate = async (): Promise<Located> => {
       asked += 1;
       if (asked === 1) gate.shut("paused");
-      return located;
+      return LOCATED;
     };
-    const done = transferFile("x", fakePartial(), { ...base, gate, locate });
+    const done = transferFile("x", partialOf(), { ...base, gate, locate });
     await until(() => asked >= 1);
     await Bun.sleep(20);
     expect(opened.length).toBe(0);
@@ -331,10 +264,10 @@ describe("a gate", () => {
     const { http, opened } = scriptedHttp(SIZE);
     const gate = new Gate();
     const controller = new AbortController();
-    const partial = fakePartial();
+    const partial = partialOf();
     const durable: number[] = [];
     partial.checkpoint = async () => void durable.push(partial.doneBytes);
-    const done = transferFile("x", partial, { ...optionsWith(http, controller.signal), gate });
+    const done = transferFile("x", partial, transferOptions(http, { signal: controller.signal, gate }));
     await until(() => opened.length === 1);
     gate.shut("paused");
     opened[0]?.reply(async function* () {
@@ -352,12 +285,12 @@ describe("several connections behind a gate", () => {
   test("that shuts all end, and what came is made durable though the share has shrunk meanwhile", async () => {
     const { http, opened } = scriptedHttp(3 * SPAN);
     const gate = new Gate();
-    const pool = poolOf(3);
+    const pool = fixedPool(3);
     const controller = new AbortController();
-    const partial = fakePartial(undefined, { sizeBytes: 3 * SPAN });
+    const partial = partialOf({ sizeBytes: 3 * SPAN });
     const durable: number[] = [];
     partial.checkpoint = async () => void durable.push(partial.doneBytes);
-    const done = transferFile("x", partial, { ...optionsWith(http, controller.signal), gate, pool });
+    const done = transferFile("x", partial, transferOptions(http, { signal: controller.signal, gate, pool }));
     await until(() => opened.length === 1);
     const last = Promise.withResolvers<void>();
     const cut = (index: number, ends: Promise<void>) =>
@@ -392,8 +325,8 @@ describe("a speed limit", () => {
     const { http, opened } = scriptedHttp(SPAN);
     const controller = new AbortController();
     const limiter = createLimiter(null);
-    const partial = fakePartial(undefined, { sizeBytes: SPAN });
-    const done = transferFile("x", partial, { ...optionsWith(http, controller.signal), limiter });
+    const partial = partialOf({ sizeBytes: SPAN });
+    const done = transferFile("x", partial, transferOptions(http, { signal: controller.signal, limiter }));
     await until(() => opened.length === 1);
     expect(opened[0]?.range).toEqual({ startBytes: 0, endBytes: SPAN });
     limiter.setRate(1_000_000);

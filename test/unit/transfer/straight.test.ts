@@ -1,42 +1,21 @@
 import { describe, expect, test } from "bun:test";
 import { LuciError } from "../../../src/domain/errors.ts";
-import type { Partial } from "../../../src/domain/partial.ts";
-import { type Range, addRange, missingRanges, totalSize } from "../../../src/domain/range.ts";
-import type { Answer } from "../../../src/platform/http-answer.ts";
+import type { Range } from "../../../src/domain/range.ts";
 import type { Http } from "../../../src/platform/http.ts";
-import { Allowance } from "../../../src/transfer/allowance.ts";
 import { Gate } from "../../../src/transfer/gate.ts";
 import { createLimiter } from "../../../src/transfer/limiter.ts";
-import { createConnectionPool } from "../../../src/transfer/pool.ts";
 import type { TransferOptions } from "../../../src/transfer/transfer-options.ts";
 import { transferFile } from "../../../src/transfer/transfer.ts";
+import {
+  type MemoryPartialOptions,
+  memoryPartial,
+  rangeAnswer,
+  transferOptions,
+} from "../../support/transfer-parts.ts";
 
 const SIZE = 1_000;
-const url = "https://example.com/x";
-
-function fakePartial(has: Range[] = [], sizeBytes = SIZE): Partial {
-  let written = has;
-  return {
-    sizeBytes,
-    etag: null,
-    get doneBytes() {
-      return totalSize(written);
-    },
-    hashedBytes: 0,
-    missing: () => missingRanges(written, sizeBytes),
-    write: async (startBytes, chunks) => {
-      const endBytes = startBytes + chunks.reduce((sum, chunk) => sum + chunk.length, 0);
-      written = addRange(written, { startBytes, endBytes });
-    },
-    pin: () => "same",
-    restart: async () => {
-      written = [];
-    },
-    end: () => undefined,
-    checkpoint: async () => undefined,
-    settle: async () => undefined,
-  };
-}
+const partialOf = (change: Partial<MemoryPartialOptions> = {}) =>
+  memoryPartial({ sizeBytes: SIZE, ...change });
 
 interface Asked {
   readonly range: Range | undefined;
@@ -49,43 +28,22 @@ function server(act: (asked: Asked, count: number) => void | Promise<void> = () 
   const open: Http["open"] = async (address, { range = { startBytes: 0, endBytes: SIZE }, signal }) => {
     asked.push({ range, signal });
     await act({ range, signal }, asked.length);
-    const headers = new Headers();
-    const answer: Answer = {
-      status: 206,
-      headers,
-      proxy: null,
-      url: address,
-      hops: [{ url: address, status: 206, headers }],
-      contentRange: { ...range, totalBytes: Math.max(SIZE, range.endBytes) },
-      contentLengthBytes: null,
-      body: async function* () {
-        yield new Uint8Array(range.endBytes - range.startBytes);
-      },
-      discard: async () => undefined,
-    };
-    return answer;
+    const totalBytes = Math.max(SIZE, range.endBytes);
+    return rangeAnswer(address, { range, totalBytes });
   };
   return { asked, http: { open } as Http };
 }
 
-function optionsWith(http: Http, change: globalThis.Partial<TransferOptions> = {}) {
+/** Options, and what is told of retries and connections. */
+function optionsWith(http: Http, change: Partial<TransferOptions> = {}) {
   const retries: number[] = [];
   const connections: number[] = [];
-  const options: TransferOptions = {
-    http,
-    limiter: createLimiter(null),
-    pool: createConnectionPool({ fixed: 1, now: () => 0, every: () => () => undefined }),
-    gate: new Gate(),
+  const options = transferOptions(http, {
     retries: 2,
-    allowance: new Allowance(() => 1024 ** 3),
-    signal: new AbortController().signal,
-    locate: async () => ({ url, headers: {} }),
-    validatorOf: () => ({ etag: null, sizeBytes: null, sha256: null }),
     onRetry: ({ attempt }) => retries.push(attempt),
-    onBytes: () => undefined,
     onConnections: (count) => connections.push(count),
     ...change,
-  };
+  });
   return { options, retries, connections };
 }
 
@@ -93,7 +51,7 @@ describe("a small file", () => {
   test("is asked for once, all of it", async () => {
     const { http, asked } = server();
     const { options, connections } = optionsWith(http);
-    const partial = fakePartial();
+    const partial = partialOf();
     await transferFile("x", partial, options);
     expect([asked.map(({ range }) => range), partial.missing()]).toEqual([
       [{ startBytes: 0, endBytes: SIZE }],
@@ -107,7 +65,7 @@ describe("a small file", () => {
       throw new LuciError("E_SERVER", "busy", { retryable: true });
     });
     const { options, retries } = optionsWith(http, { retries: 1 });
-    const failed = await transferFile("x", fakePartial(), options).catch((error: unknown) => error);
+    const failed = await transferFile("x", partialOf(), options).catch((error: unknown) => error);
     expect(failed).toMatchObject({ code: "E_SERVER" });
     expect([asked.length, retries]).toEqual([2, [1]]);
   });
@@ -121,14 +79,18 @@ describe("a small file", () => {
       signal.throwIfAborted();
     });
     const { options, retries } = optionsWith(http, { gate, retries: 0 });
-    const partial = fakePartial();
+    const partial = partialOf();
     await transferFile("x", partial, options);
     expect([asked.length, retries, partial.missing()]).toEqual([2, [], []]);
   });
 
   test("of which something is there is asked for what is missing", async () => {
     const { http, asked } = server();
-    await transferFile("x", fakePartial([{ startBytes: 0, endBytes: 400 }]), optionsWith(http).options);
+    await transferFile(
+      "x",
+      partialOf({ has: [{ startBytes: 0, endBytes: 400 }] }),
+      optionsWith(http).options,
+    );
     expect(asked.map(({ range }) => range)).toEqual([{ startBytes: 400, endBytes: SIZE }]);
   });
 
@@ -139,7 +101,7 @@ describe("a small file", () => {
       interrupt.abort(stop);
       signal.throwIfAborted();
     });
-    const pending = transferFile("x", fakePartial(), optionsWith(http, { signal: interrupt.signal }).options);
+    const pending = transferFile("x", partialOf(), optionsWith(http, { signal: interrupt.signal }).options);
     expect(await pending.catch((error: unknown) => error)).toBe(stop);
   });
 
@@ -151,7 +113,7 @@ describe("a small file", () => {
     const { options } = optionsWith(http, { gate, limiter, signal: interrupt.signal });
     // Whoever was first keeps the limit's line for a while.
     const first = limiter.take(8_192, interrupt.signal).catch(() => undefined);
-    const pending = transferFile("x", fakePartial(), options).catch((error: unknown) => error);
+    const pending = transferFile("x", partialOf(), options).catch((error: unknown) => error);
     await Bun.sleep(0);
     gate.shut("a test");
     limiter.setRate(null);
@@ -173,7 +135,7 @@ describe("a small file", () => {
       signal.throwIfAborted();
     });
     const { options, retries } = optionsWith(http, { limiter, retries: 0 });
-    const partial = fakePartial([], sizeBytes);
+    const partial = partialOf({ sizeBytes });
     await transferFile("x", partial, options);
     const sizes = asked.map(({ range }) => range!.endBytes - range!.startBytes);
     expect([sizes[0], Math.max(...sizes.slice(1)), retries]).toEqual([sizeBytes, 16 * 1024, []]);
@@ -194,7 +156,7 @@ describe("a small file", () => {
       },
       onLowered: () => () => undefined,
     };
-    const partial = fakePartial();
+    const partial = partialOf();
     await transferFile("x", partial, optionsWith({ open } as Http, { limiter }).options);
     expect([paidBytes, partial.missing()]).toEqual([SIZE, []]);
   });

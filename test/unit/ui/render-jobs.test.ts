@@ -3,28 +3,9 @@ import type { Job } from "../../../src/domain/job.ts";
 import { widthOf } from "../../../src/ui/layout.ts";
 import { renderPs, renderSteer, steeringSentence } from "../../../src/ui/render-jobs.ts";
 import { createPaint } from "../../../src/ui/style.ts";
+import { sampleJob } from "../../support/sample-job.ts";
 
-const JOB: Job = {
-  id: "1234567-1",
-  ref: "mistral",
-  model: "mistral",
-  state: "running",
-  priority: 0,
-  limitBytesPerSec: null,
-  files: 1,
-  doneFiles: 0,
-  totalBytes: 4_000_000_000,
-  doneBytes: 1_000_000_000,
-  hashedBytes: 0,
-  bytesPerSec: 48_100_000,
-  etaMs: 62_000,
-  connections: 4,
-  pid: 1234567,
-  startedAt: "",
-  endedAt: null,
-  error: null,
-  path: null,
-};
+const JOB = sampleJob({ id: "1234567-1", pid: 1234567 });
 const style = (columns: number) => ({ paint: createPaint(false), columns });
 const ps = (jobs: readonly Job[], columns = 80) =>
   renderPs({ command: "ps", jobs, silent: [], watched: false }, style(columns));
