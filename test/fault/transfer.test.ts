@@ -93,11 +93,12 @@ describe.concurrent("a connection that ends early", () => {
 
   test("on several connections at once are taken up where they were", async () => {
     await using rig = await openRig(LARGE);
-    rig.hub.behave({ intercept: onCdn((_, count) => (count < 3 ? { cutAfterBytes: 2 * MIB } : undefined)) });
+    // The third span is one of the short ones at the end.
+    rig.hub.behave({ intercept: onCdn((_, count) => (count < 2 ? { cutAfterBytes: 2 * MIB } : undefined)) });
     await expectInstalled(rig, await rig.install({ settings: { connections: 3 } }));
     // Each is taken up where it was cut, give or take what was on its way.
     const starts = cdnLog(rig.hub).map(({ range }) => Number(/bytes=(\d+)-/.exec(range ?? "")?.[1]));
-    for (const start of starts.slice(0, 3)) {
+    for (const start of starts.slice(0, 2)) {
       const cutBytes = start + 2 * MIB;
       const isTakenUp = (one: number): boolean => one > cutBytes - IN_FLIGHT_BYTES && one <= cutBytes;
       expect([starts, starts.some(isTakenUp)]).toEqual([starts, true]);
