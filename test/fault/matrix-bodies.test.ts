@@ -257,6 +257,14 @@ const ends: Row[] = [
     wants: { code: "E_SERVER", exit: 5, mostTimes: 2, unread: 1, leastKeptBytes: 5 * MIB },
   },
   {
+    name: "errors of a few bytes whose end comes late, before a small file: each is tried again",
+    vias: BOTH,
+    sizeBytes: 64 * KIB,
+    settings: { retries: 3 },
+    script: inTurn(...Array.from({ length: 3 }, () => lateEnd)),
+    wants: { mostTransfers: 4 },
+  },
+  {
     name: "an endless listing",
     vias: ["hub"],
     sizeBytes: LONG,
@@ -278,6 +286,11 @@ function* endlessJson() {
 function* flood(status: number) {
   yield head(status, { Connection: "close" });
   for (;;) yield new Uint8Array(128 * KIB);
+}
+
+function lateEnd() {
+  const busy = [new TextEncoder().encode("busy")];
+  return [head(503, { "Transfer-Encoding": "chunked" }), ...chunks(busy), { pauseMs: 600 }, LAST_CHUNK];
 }
 
 const lengths: Row[] = [
