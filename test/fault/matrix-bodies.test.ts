@@ -409,6 +409,19 @@ const lies: Row[] = [
     wants: { mostTimes: 2, mostTransfers: 2, said: /file\.restarted/ },
   },
   {
+    name: "other bytes of the right length, once, after two errors with an endless body",
+    vias: BOTH,
+    sizeBytes: LONG,
+    settings: { connections: 1, retries: 3 },
+    script: inTurn(
+      () => flood(503),
+      () => flood(503),
+      (request, { other }) => file(other, request),
+      (request, { other }) => file(other, request),
+    ),
+    wants: { mostTimes: 2, unread: 2, mostTransfers: 6, said: /file\.restarted/ },
+  },
+  {
     name: "a login page of the right length",
     vias: BOTH,
     script: always(() => [...text(200, page(SMALL), { "Content-Type": "text/html; charset=utf-8" })]),

@@ -28,9 +28,28 @@ describe("what a file may cost beside what is kept of it", () => {
   test("refuses to begin again without counting it", () => {
     const allowance = new Allowance(() => SIZE);
     allowance.kept(SIZE);
-    allowance.wasted(UNREAD_BYTES + 1);
+    expect(allowance.beginAgain()).toBe(true);
+    allowance.kept(SIZE);
     expect(allowance.beginAgain()).toBe(false);
     expect(allowance.isSpent).toBe(false);
+  });
+
+  test("lets a whole file be fetched once more whatever else came for nothing, with room for as much again", () => {
+    const allowance = new Allowance(() => SIZE);
+    allowance.kept(SIZE);
+    allowance.wasted(2 * UNREAD_BYTES);
+    expect(allowance.beginAgain()).toBe(true);
+    allowance.wasted(UNREAD_BYTES);
+    allowance.kept(SIZE);
+    expect(allowance.isSpent).toBe(false);
+    expect(allowance.beginAgain()).toBe(false);
+  });
+
+  test("lets nobody begin again who spent it all", () => {
+    const allowance = new Allowance(() => SIZE);
+    allowance.kept(10);
+    allowance.wasted(MOST + 1);
+    expect(allowance.beginAgain()).toBe(false);
   });
 
   test("where no size is known, lets the retries begin again", () => {
