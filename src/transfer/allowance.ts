@@ -37,6 +37,11 @@ export class Allowance {
     this.#wastedBytes += sizeBytes;
   }
 
+  /** Bytes came that may come once more: a transfer that can only begin again was not wanted for a while. */
+  forgive(sizeBytes: number): void {
+    this.#wastedBytes -= sizeBytes;
+  }
+
   /**
    * The file is to begin again: what was kept of it in this run turns out to be of no use. Answers false where that is
    * too much; then nothing is counted, and the failure is to be the last. The first time it is judged, and counted,

@@ -52,6 +52,20 @@ describe("what a file may cost beside what is kept of it", () => {
     expect(allowance.beginAgain()).toBe(false);
   });
 
+  test("is not touched by what comes again because it was not wanted for a while", () => {
+    const allowance = new Allowance(() => SIZE);
+    allowance.kept(SIZE / 2);
+    for (let pauses = 0; pauses < 10; pauses += 1) {
+      allowance.forgive(SIZE / 2);
+      allowance.wasted(SIZE / 2);
+    }
+    expect(allowance.isSpent).toBe(false);
+    allowance.wasted(MOST);
+    expect(allowance.isSpent).toBe(false);
+    allowance.wasted(1);
+    expect(allowance.isSpent).toBe(true);
+  });
+
   test("where no size is known, lets the retries begin again", () => {
     const allowance = new Allowance(() => null);
     const again = Array.from({ length: 4 }, () => {

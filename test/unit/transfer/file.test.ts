@@ -13,16 +13,23 @@ import { createLimiter } from "../../../src/transfer/limiter.ts";
 import { createConnectionPool } from "../../../src/transfer/pool.ts";
 
 const SIZE = 10;
-const SPAN = 8 * 1024 * 1024;
+const MIB = 1024 * 1024;
+const SPAN = 8 * MIB;
 const located: Located = { url: "https://example.com/x", headers: {} };
 const stop = new LuciError("E_INTERRUPTED", "stop");
 
 /** A partial in memory. Somebody who asks again and again without a pause would hang: he is stopped. */
-function fakePartial(onWrite: () => void = () => undefined, { sizeBytes = SIZE, has = [] as Range[] } = {}) {
+function fakePartial(
+  onWrite: () => void = () => undefined,
+  { sizeBytes: known = SIZE, has = [] }: { sizeBytes?: number | null; has?: Range[] } = {},
+) {
   let written = has;
   let asked = 0;
+  let sizeBytes = known;
   const partial: Partial = {
-    sizeBytes,
+    get sizeBytes() {
+      return sizeBytes;
+    },
     get doneBytes() {
       return totalSize(written);
     },
@@ -30,7 +37,7 @@ function fakePartial(onWrite: () => void = () => undefined, { sizeBytes = SIZE, 
     missing: () => {
       asked += 1;
       if (asked > 1_000) throw new Error("it asks for ever");
-      return missingRanges(written, sizeBytes);
+      return missingRanges(written, sizeBytes ?? 0);
     },
     write: async (startBytes, chunks) => {
       const endBytes = startBytes + chunks.reduce((sum, chunk) => sum + chunk.length, 0);
@@ -42,7 +49,9 @@ function fakePartial(onWrite: () => void = () => undefined, { sizeBytes = SIZE, 
     restart: async () => {
       written = [];
     },
-    end: () => undefined,
+    end: (endBytes) => {
+      sizeBytes = endBytes;
+    },
     checkpoint: async () => undefined,
     settle: async () => undefined,
   };
@@ -76,7 +85,7 @@ function fakeHttp() {
 }
 
 /** A server whose requests the test answers itself, one by one. */
-function scriptedHttp(sizeBytes: number) {
+function scriptedHttp(sizeBytes: number | null) {
   type Body = () => AsyncGenerator<Uint8Array>;
   const opened: {
     range: Range | undefined;
@@ -295,6 +304,42 @@ describe("a gate", () => {
     await done;
     expect(opened[1]?.range?.startBytes).toBe(3);
   });
+
+  test.each([2 * SPAN, null])(
+    "may be shut again and again where a server of %p bytes knows no ranges",
+    async (said) => {
+      const sizeBytes = 2 * SPAN;
+      const { http, opened } = scriptedHttp(said);
+      const partial = fakePartial(undefined, { sizeBytes: said });
+      const gate = new Gate();
+      const allowance = new Allowance(() => partial.sizeBytes);
+      const done = transferFile("x", partial, {
+        ...optionsWith(http, new AbortController().signal),
+        gate,
+        allowance,
+      });
+      for (let pauses = 0; pauses < 6; pauses += 1) {
+        await until(() => opened.length === pauses + 1);
+        const { signal, reply } = opened[pauses]!;
+        let readBytes = 0;
+        reply(async function* () {
+          for (; readBytes < sizeBytes - SPAN / 4; readBytes += SPAN / 4) yield new Uint8Array(SPAN / 4);
+          gate.shut("paused");
+          throw signal.reason;
+        }, true);
+        await until(() => !gate.isOpen);
+        expect(readBytes).toBe(sizeBytes - SPAN / 4);
+        gate.reopen("paused");
+      }
+      await until(() => opened.length === 7);
+      opened[6]!.reply(bodyOf(sizeBytes), true);
+      await done;
+      expect(partial.doneBytes).toBe(sizeBytes);
+      // Only the pauses were forgiven.
+      allowance.wasted(sizeBytes + 5 * MIB);
+      expect(allowance.isSpent).toBe(true);
+    },
+  );
 
   test("lets an interrupt through while it is shut", async () => {
     const { http, opened } = scriptedHttp(8);
