@@ -109,10 +109,11 @@ async function findGone(
   );
   const folders = new Map<string, ReadonlySet<string>>();
   for (const folder of new Set([...paths.values()].map((path) => dirname(path))))
-    folders.set(folder, new Set(await disk.list(folder)));
+    folders.set(folder, new Set(await disk.list(folder).catch(() => [])));
   const gone: FileNeed[] = [];
   for (const [file, path] of paths) {
-    // Some disks spell a name their own way: what is not listed as it was given is asked for by itself.
+    // Some disks spell a name their own way, and some folders may be entered but not listed: what is not listed as it
+    // was given is asked for by itself.
     const isListed = folders.get(dirname(path))?.has(basename(path)) ?? false;
     if (!isListed && (await disk.facts(path)) === null) gone.push(file);
   }

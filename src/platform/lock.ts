@@ -15,6 +15,7 @@ import {
 } from "node:fs";
 import { LuciError } from "../domain/errors.ts";
 import { diskError } from "./disk-error.ts";
+import { keepsLocks } from "./disk-kind.ts";
 import { openLibc } from "./libc.ts";
 import { bootId, isNeighbour, isTagAlive, ownIdentity, ownerTag } from "./machine.ts";
 
@@ -155,13 +156,13 @@ function placeOf(fd: number): string {
 }
 
 /**
- * Who had a lock before that is ours now, where no look tells: the same kernel gave both, at the same place. Whoever
- * can be looked up is, because a look never lies.
+ * Who had a lock before that is ours now, where no look tells: the same kernel gave both, at the same place, and loses
+ * none there. Whoever can be looked up is, because a look never lies.
  */
 function endedHolder(path: string, place: string): string | null {
   const { tag, bootId: boot, place: before } = readRecord(path) ?? {};
   const isSame = boot === bootId() && before === place;
-  return isSame && typeof tag === "string" && !isNeighbour(tag) ? tag : null;
+  return isSame && typeof tag === "string" && !isNeighbour(tag) && keepsLocks(path) ? tag : null;
 }
 
 /** Frees the lock however the disk is: a name that stays behind is free all the same. */

@@ -16,6 +16,8 @@ import type { Store } from "./store.ts";
 /** A text on its way to replace another, with its writer's tag. */
 const TEMPORARY = /\.(\d+\.[0-9a-f]+)\.\d+\.tmp$/;
 
+type Keyed = Leftover & { readonly key: string };
+
 /** Everything in the private folder that no finished model needs. */
 export async function findLeftovers(store: Store): Promise<Leftover[]> {
   const nowMs = Date.now();
@@ -140,18 +142,27 @@ export async function deleteLeftover(store: Store, item: Leftover): Promise<bool
   if (item.isRemoval) return changeRecords(store, {}, () => finishRemoval(store, item.path));
   if (item.key === null) return store.files.remove(item.path);
   if (store.claimed.has(item.key)) return false;
+  store.claimed.add(item.key);
+  try {
+    return await deleteLocked(store, { ...item, key: item.key });
+  } finally {
+    store.claimed.delete(item.key);
+  }
+}
+
+async function deleteLocked(store: Store, item: Keyed): Promise<boolean> {
   await store.files.makeFolder(store.layout.locksFolder);
   const lock = await tryLock(lockPath(store.layout, item.key));
   if (!("release" in lock)) return false;
   try {
-    return await deleteUnfinished(store, { ...item, key: item.key });
+    return await deleteUnfinished(store, item);
   } finally {
     lock.release();
   }
 }
 
 /** Deletes data with its journal, or a lone journal: only what was planned, and nothing a run made of it since. */
-async function deleteUnfinished(store: Store, item: Leftover & { readonly key: string }): Promise<boolean> {
+async function deleteUnfinished(store: Store, item: Keyed): Promise<boolean> {
   const { files, layout } = store;
   const journal = journalPath(layout, item.key);
   // While data of this name stands there, every other run holds the file for taken.

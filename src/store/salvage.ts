@@ -2,6 +2,7 @@
 // stays as it is: the ordinary path fetches the pieces, checks the whole and replaces it.
 
 import { join } from "node:path";
+import { isSmall } from "../domain/plan.ts";
 import { type Range, missingRanges, subtractRange } from "../domain/range.ts";
 import { ownTag } from "../platform/machine.ts";
 import { formatJournal, makeJournal, readJournal } from "./journal.ts";
@@ -17,8 +18,21 @@ interface Damaged {
   readonly label: string;
 }
 
-/** Makes the partial, unless an earlier repair left one. Call it under the file's lock. */
+/**
+ * Makes the partial, unless an earlier repair left one or somebody writes it at the moment. Of a small file there is
+ * none to make: it is fetched whole, and others write it without a lock. Call it under the file's lock.
+ */
 export async function salvageFile(store: Store, key: string, damaged: Damaged): Promise<void> {
+  if (isSmall(damaged.record) || store.claimed.has(key)) return;
+  store.claimed.add(key);
+  try {
+    await makePartial(store, key, damaged);
+  } finally {
+    store.claimed.delete(key);
+  }
+}
+
+async function makePartial(store: Store, key: string, damaged: Damaged): Promise<void> {
   const { files, layout } = store;
   // A repair that was killed leaves its data under its own name.
   const names = await files.list(layout.partialsFolder);

@@ -19,6 +19,7 @@ export class Allowance {
   #keptBytes = 0;
   #mostKeptBytes = 0;
   #wastedBytes = 0;
+  #hasBegunAgain = false;
 
   /** `sizeBytes` answers how large the file is, null while nobody has said it; `before` is of an attempt that ended. */
   constructor(sizeBytes: () => number | null, before: Allowance | null = null) {
@@ -40,13 +41,23 @@ export class Allowance {
     this.#wastedBytes += sizeBytes;
   }
 
+  /** Bytes came that may come once more: a transfer that can only begin again was not wanted for a while. */
+  forgive(sizeBytes: number): void {
+    this.#wastedBytes -= sizeBytes;
+  }
+
   /**
    * The file is to begin again: what was kept of it in this run turns out to be of no use. Answers false where that is
-   * too much; then nothing is counted, and the failure is to be the last.
+   * too much; then nothing is counted, and the failure is to be the last. The first time it is judged, and counted,
+   * alone: a whole file that is wrong is worth another try, however its server stumbled on the way.
    */
   beginAgain(): boolean {
-    if (this.#isTooMuch(this.#wastedBytes + this.#keptBytes)) return false;
-    this.#wastedBytes += this.#keptBytes;
+    if (this.isSpent) return false;
+    let wastedBytes = this.#wastedBytes + this.#keptBytes;
+    if (!this.#hasBegunAgain) wastedBytes = Math.min(wastedBytes, this.#keptBytes);
+    if (this.#isTooMuch(wastedBytes)) return false;
+    this.#hasBegunAgain = true;
+    this.#wastedBytes = wastedBytes;
     this.#keptBytes = 0;
     return true;
   }

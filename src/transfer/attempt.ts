@@ -109,6 +109,7 @@ async function receiveRange(answer: Answer, range: Range, options: AttemptOption
     endBytes,
     lastBytes: got.endBytes,
     reservedBytes: got.endBytes - got.startBytes,
+    isWhole: false,
     options,
   });
   if (receivedBytes < endBytes() - got.startBytes) throw endedEarly(options.file);
@@ -141,6 +142,7 @@ async function receiveWhole(answer: Answer, options: AttemptOptions): Promise<vo
     endBytes,
     lastBytes,
     reservedBytes: options.span ? options.span.endBytes - options.span.startBytes : 0,
+    isWhole: true,
     options,
   });
   if (expectedBytes === null) partial.end(receivedBytes);
@@ -189,13 +191,15 @@ interface Pour {
   readonly lastBytes: number;
   /** The limiter has heard of so many bytes: a span is reserved before it is asked for. */
   readonly reservedBytes: number;
+  /** Whether the next request begins at byte 0 again. */
+  readonly isWhole: boolean;
   readonly options: AttemptOptions;
 }
 
 /** Streams the body to its offsets and returns how much came; never writes past `endBytes`. */
 async function pour(
   answer: Answer,
-  { startBytes, endBytes, lastBytes, reservedBytes, options }: Pour,
+  { startBytes, endBytes, lastBytes, reservedBytes, isWhole, options }: Pour,
 ): Promise<number> {
   const { partial, limiter, allowance, signal } = options;
   let gathered: Uint8Array[] = [];
@@ -236,6 +240,8 @@ async function pour(
   } finally {
     // What arrived before a failure is worth keeping.
     await flush();
+    // That a gate was shut is not the server's fault.
+    if (isWhole && signal.aborted) allowance.forgive(offsetBytes - startBytes);
   }
   return offsetBytes - startBytes;
 }

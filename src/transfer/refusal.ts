@@ -1,12 +1,14 @@
 // Answers that are not what was asked for: what their bodies cost although nobody reads them, and when it is enough.
 
-import { type ErrorCode, LuciError } from "../domain/errors.ts";
+import { type ErrorCode, LuciError, toLuciError } from "../domain/errors.ts";
 import type { Answer } from "../platform/http-answer.ts";
 import { type Allowance, UNREAD_BYTES } from "./allowance.ts";
 
 /** A page for people that says why is not longer than this, and comes with its head. */
 const SHORT_BYTES = 64 * 1024;
-const SOON_MS = 250;
+const SOON_MS = 200;
+/** What came while this process had no turn is read before it is called late. */
+const TURN_MS = 50;
 /** The answer's fault, and not the connection's, the disk's or the user's. */
 const REFUSALS: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   "E_AUTH",
@@ -36,25 +38,30 @@ export async function countRefused(answer: Answer, error: unknown, allowance: Al
 async function countUnread(answer: Answer): Promise<number> {
   const { contentLengthBytes, status } = answer;
   if (contentLengthBytes !== null) return Math.min(contentLengthBytes, UNREAD_BYTES);
-  return status >= 400 && (await endsSoon(answer)) ? 0 : UNREAD_BYTES;
+  return status >= 400 ? await countPage(answer) : UNREAD_BYTES;
 }
 
-/** Whether a body of unknown length is at its end already. */
-async function endsSoon(answer: Answer): Promise<boolean> {
+/**
+ * What a page of unknown length costs: nothing if it is short and at its end already. Of one that is short so far and
+ * ends late, or never, nothing waits unread: only so many of them make a lie.
+ */
+async function countPage(answer: Answer): Promise<number> {
   let isLate = false;
-  const timer = setTimeout(() => {
+  const giveUp = (): void => {
     isLate = true;
     void answer.discard();
-  }, SOON_MS);
+  };
+  let timer = setTimeout(() => (timer = setTimeout(giveUp, TURN_MS)), SOON_MS);
   let sizeBytes = 0;
   try {
     for await (const chunk of answer.body()) {
       sizeBytes += chunk.length;
-      if (sizeBytes > SHORT_BYTES) return false;
+      if (sizeBytes > SHORT_BYTES) return UNREAD_BYTES;
     }
-    return !isLate;
-  } catch {
-    return false;
+    return isLate ? SHORT_BYTES : 0;
+  } catch (error) {
+    // A connection that breaks or falls silent brings nothing more.
+    return ["E_NETWORK", "E_STALLED"].includes(toLuciError(error).code) ? SHORT_BYTES : UNREAD_BYTES;
   } finally {
     clearTimeout(timer);
   }

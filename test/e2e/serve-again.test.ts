@@ -5,7 +5,8 @@ import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { readdir } from "node:fs/promises";
 import type { Job } from "../../src/domain/job.ts";
 import { type FileServer, fileServer, sendBytes } from "../support/file-server.ts";
-import { type Serve, startServe, until } from "../support/serve.ts";
+import { type Serve, startServe } from "../support/serve.ts";
+import { until } from "../support/until.ts";
 import { openStage, type Stage } from "../support/stage.ts";
 
 const MIB = 1024 * 1024;

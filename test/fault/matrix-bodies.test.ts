@@ -252,6 +252,14 @@ const ends: Row[] = [
     wants: { code: "E_SERVER", exit: 5, mostTimes: 2, leastKeptBytes: 5 * MIB },
   },
   {
+    name: "errors of a few bytes whose end comes late, before a small file: each is tried again",
+    vias: BOTH,
+    sizeBytes: 64 * KIB,
+    settings: { retries: 3 },
+    script: inTurn(...Array.from({ length: 3 }, () => lateEnd)),
+    wants: { mostTransfers: 4 },
+  },
+  {
     name: "an endless listing",
     vias: ["hub"],
     sizeBytes: LONG,
@@ -273,6 +281,11 @@ function* flood(status: number) {
   yield head(status, { Connection: "close" });
   for (let sentBytes = 0; sentBytes < 4 * MIB; sentBytes += 128 * KIB) yield new Uint8Array(128 * KIB);
   yield STALL;
+}
+
+function lateEnd() {
+  const busy = [new TextEncoder().encode("busy")];
+  return [head(503, { "Transfer-Encoding": "chunked" }), ...chunks(busy), { pauseMs: 600 }, LAST_CHUNK];
 }
 
 const lengths: Row[] = [
@@ -389,6 +402,19 @@ const lies: Row[] = [
     vias: BOTH,
     script: inTurn((request, { other }) => file(other, request)),
     wants: { mostTimes: 2, mostTransfers: 2, said: /file\.restarted/ },
+  },
+  {
+    name: "other bytes of the right length, once, after two errors with an endless body",
+    vias: BOTH,
+    sizeBytes: LONG,
+    settings: { connections: 1, retries: 3 },
+    script: inTurn(
+      () => flood(503),
+      () => flood(503),
+      (request, { other }) => file(other, request),
+      (request, { other }) => file(other, request),
+    ),
+    wants: { mostTimes: 2, unread: 2, mostTransfers: 6, said: /file\.restarted/ },
   },
   {
     name: "a login page of the right length",

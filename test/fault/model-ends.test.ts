@@ -80,6 +80,26 @@ describe.concurrent("a model", () => {
     expect(ends).toEqual(["file.done", "model.failed"]);
   });
 
+  test.each([false, true])(
+    "whose folder cannot be listed is ready all the same (taken away meanwhile: %p)",
+    async (isTaken) => {
+      await using rig = await openRig(SMALL);
+      let hasBeenTaken = false;
+      const hand: DiskHand = async ({ name, path }) => {
+        if (name !== "list" || path !== rig.models) return;
+        if (isTaken && !hasBeenTaken && (await rig.finalSha256()) !== null) {
+          await rm(rig.finalPath);
+          hasBeenTaken = true;
+        }
+        throw diskRefusal("EACCES", path);
+      };
+      const run = await rig.install({ files: faultyFiles(nodeFiles(), hand) });
+      expect([run.error, hasBeenTaken]).toEqual([null, isTaken]);
+      expect(await rig.finalSha256()).toBe(rig.content.sha256);
+      await checkInvariants(rig.models, rig.hub);
+    },
+  );
+
   test("is no job while the disk does not tell its room", async () => {
     await using rig = await openRig(SMALL);
     const files = faultyFiles(nodeFiles(), ({ name, path }) => {

@@ -18,7 +18,8 @@ const MOST_LOOKS = 1_000;
 export const LOCATED: Located = { url: "https://example.com/x", headers: {} };
 
 export interface MemoryPartialOptions {
-  readonly sizeBytes: number;
+  /** Null until the end says it. */
+  readonly sizeBytes: number | null;
   /** What is there already. */
   readonly has?: Range[];
   readonly onWrite?: () => void;
@@ -26,14 +27,17 @@ export interface MemoryPartialOptions {
 
 /** A partial in memory. Somebody who asks again and again without a pause would hang: he is stopped. */
 export function memoryPartial({
-  sizeBytes,
+  sizeBytes: known,
   has = [],
   onWrite = () => undefined,
 }: MemoryPartialOptions): Partial {
+  let sizeBytes = known;
   let written = has;
   let looks = 0;
   return {
-    sizeBytes,
+    get sizeBytes() {
+      return sizeBytes;
+    },
     get doneBytes() {
       return totalSize(written);
     },
@@ -42,7 +46,7 @@ export function memoryPartial({
     missing: () => {
       looks += 1;
       if (looks > MOST_LOOKS) throw new Error("it asks for ever");
-      return missingRanges(written, sizeBytes);
+      return missingRanges(written, sizeBytes ?? 0);
     },
     write: async (startBytes, chunks) => {
       const endBytes = startBytes + chunks.reduce((sum, chunk) => sum + chunk.length, 0);
@@ -53,7 +57,9 @@ export function memoryPartial({
     restart: async () => {
       written = [];
     },
-    end: () => undefined,
+    end: (endBytes) => {
+      sizeBytes = endBytes;
+    },
     checkpoint: async () => undefined,
     settle: async () => undefined,
   };

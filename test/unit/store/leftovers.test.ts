@@ -4,10 +4,13 @@ import { join } from "node:path";
 import { cleanup } from "../../../src/app/cleanup.ts";
 import type { Context } from "../../../src/app/context.ts";
 import { tryLock } from "../../../src/platform/lock.ts";
+import { ownTag } from "../../../src/platform/machine.ts";
+import { nodeFiles } from "../../../src/platform/node-files.ts";
 import { lockPath, partialFileName, partialKey } from "../../../src/store/layout.ts";
 import type { Leftover } from "../../../src/store/leftover.ts";
 import { deleteLeftover, findLeftovers } from "../../../src/store/leftovers.ts";
 import type { Store } from "../../../src/store/store.ts";
+import { faultyFiles } from "../../support/faulty-files.ts";
 import { deadTag, runningTag } from "../../support/owner-tags.ts";
 import { journalOf, openRoomPartial, planFile, restPath, storeRoom } from "../../support/store-room.ts";
 
@@ -65,6 +68,26 @@ describe("an unfinished file", () => {
     expect(await deleteLeftover(room.store, item)).toBe(false);
     expect(await journalOf(room.store, file)).not.toBeNull();
     await partial.discard();
+  });
+
+  test("that is just being taken is not begun by this very process meanwhile", async () => {
+    const tries: unknown[] = [];
+    const files = faultyFiles(nodeFiles(), async ({ name, path }) => {
+      if (name !== "facts" || !isTaking || path !== owned) return;
+      isTaking = false;
+      tries.push(await openRoomPartial(room.store, file).catch((error: unknown) => error));
+    });
+    await using room = await storeRoom({ files });
+    const owned = join(room.store.layout.partialsFolder, partialFileName({ key, tag: ownTag() }));
+    let isTaking = false;
+    await leave(room.store);
+    const item = await onlyLeftover(room.store);
+    isTaking = true;
+    expect(await deleteLeftover(room.store, item)).toBe(true);
+    expect(tries).toMatchObject([{ code: "E_LOCKED", message: expect.stringContaining("another model") }]);
+    expect(await readdir(room.store.layout.partialsFolder)).toEqual([]);
+    await leave(room.store);
+    expect((await journalOf(room.store, file))?.ranges).toEqual([[0, 100]]);
   });
 
   test("that a run continued and put back is no longer what was planned", async () => {

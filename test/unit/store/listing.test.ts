@@ -3,7 +3,7 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { nodeFiles } from "../../../src/platform/node-files.ts";
 import { Listing } from "../../../src/store/listing.ts";
-import { faultyFiles } from "../../support/faulty-files.ts";
+import { diskRefusal, faultyFiles } from "../../support/faulty-files.ts";
 import { tempHome } from "../../support/temp-home.ts";
 
 test("a listing asks once for a folder, and takes names that look alike for the same", async () => {
@@ -21,4 +21,12 @@ test("a listing asks once for a folder, and takes names that look alike for the 
   const found = await Promise.all(names.map((name) => listing.has(join(folder, name))));
   expect([found, asked]).toEqual([[true, true, false], 1]);
   expect(await listing.has(join(home.path, "nowhere", "x"))).toBe(false);
+});
+
+test("in a folder that cannot be listed there may be anything", async () => {
+  await using home = await tempHome();
+  const files = faultyFiles(nodeFiles(), ({ name, path }) => {
+    if (name === "list") throw diskRefusal("EACCES", path);
+  });
+  expect(await new Listing(files).has(join(home.path, "x"))).toBe(true);
 });

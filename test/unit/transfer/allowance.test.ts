@@ -38,9 +38,42 @@ describe("what a file may cost beside what is kept of it", () => {
   test("refuses to begin again without counting it", () => {
     const allowance = new Allowance(() => SIZE);
     allowance.kept(SIZE);
-    allowance.wasted(UNREAD_BYTES + 1);
+    expect(allowance.beginAgain()).toBe(true);
+    allowance.kept(SIZE);
     expect(allowance.beginAgain()).toBe(false);
     expect(allowance.isSpent).toBe(false);
+  });
+
+  test("lets a whole file be fetched once more whatever else came for nothing, with room for as much again", () => {
+    const allowance = new Allowance(() => SIZE);
+    allowance.kept(SIZE);
+    allowance.wasted(2 * UNREAD_BYTES);
+    expect(allowance.beginAgain()).toBe(true);
+    allowance.wasted(UNREAD_BYTES);
+    allowance.kept(SIZE);
+    expect(allowance.isSpent).toBe(false);
+    expect(allowance.beginAgain()).toBe(false);
+  });
+
+  test("lets nobody begin again who spent it all", () => {
+    const allowance = new Allowance(() => SIZE);
+    allowance.kept(10);
+    allowance.wasted(MOST + 1);
+    expect(allowance.beginAgain()).toBe(false);
+  });
+
+  test("is not touched by what comes again because it was not wanted for a while", () => {
+    const allowance = new Allowance(() => SIZE);
+    allowance.kept(SIZE / 2);
+    for (let pauses = 0; pauses < 10; pauses += 1) {
+      allowance.forgive(SIZE / 2);
+      allowance.wasted(SIZE / 2);
+    }
+    expect(allowance.isSpent).toBe(false);
+    allowance.wasted(MOST);
+    expect(allowance.isSpent).toBe(false);
+    allowance.wasted(1);
+    expect(allowance.isSpent).toBe(true);
   });
 
   test("where no size is known, lets the retries begin again", () => {

@@ -4,6 +4,7 @@ import type { Located } from "../../../src/domain/plan.ts";
 import { type Range, totalSize } from "../../../src/domain/range.ts";
 import type { Answer } from "../../../src/platform/http-answer.ts";
 import type { Http } from "../../../src/platform/http.ts";
+import { Allowance } from "../../../src/transfer/allowance.ts";
 import { Gate } from "../../../src/transfer/gate.ts";
 import { transferFile } from "../../../src/transfer/transfer.ts";
 import { createLimiter } from "../../../src/transfer/limiter.ts";
@@ -17,7 +18,8 @@ import {
 } from "../../support/transfer-parts.ts";
 
 const SIZE = 10;
-const SPAN = 8 * 1024 * 1024;
+const MIB = 1024 * 1024;
+const SPAN = 8 * MIB;
 const stop = new LuciError("E_INTERRUPTED", "stop");
 
 /** A server that gives at most four bytes at a time. */
@@ -33,7 +35,7 @@ function fakeHttp() {
 }
 
 /** A server whose requests the test answers itself, one by one. */
-function scriptedHttp(sizeBytes: number) {
+function scriptedHttp(sizeBytes: number | null) {
   type Body = () => AsyncGenerator<Uint8Array>;
   const opened: {
     range: Range | undefined;
@@ -42,11 +44,12 @@ function scriptedHttp(sizeBytes: number) {
   }[] = [];
   const open: Http["open"] = (url, { range, signal }) => {
     const { promise, resolve } = Promise.withResolvers<Answer>();
-    const all = { startBytes: 0, endBytes: sizeBytes };
+    const totalBytes = sizeBytes ?? Number.MAX_SAFE_INTEGER;
+    const all = { startBytes: 0, endBytes: totalBytes };
     const reply = (body: Body, whole = false): void =>
       resolve({
-        ...rangeAnswer(url, { range: whole ? all : (range ?? all), totalBytes: sizeBytes, body }),
-        ...(whole ? { status: 200, contentRange: null } : {}),
+        ...rangeAnswer(url, { range: whole ? all : (range ?? all), totalBytes, body }),
+        ...(whole ? { status: 200, contentRange: null, contentLengthBytes: sizeBytes } : {}),
       });
     opened.push({ range, signal, reply });
     return promise;
@@ -228,6 +231,38 @@ describe("a gate", () => {
     await done;
     expect(opened[1]?.range?.startBytes).toBe(3);
   });
+
+  test.each([2 * SPAN, null])(
+    "may be shut again and again where a server of %p bytes knows no ranges",
+    async (said) => {
+      const sizeBytes = 2 * SPAN;
+      const { http, opened } = scriptedHttp(said);
+      const partial = partialOf({ sizeBytes: said });
+      const gate = new Gate();
+      const allowance = new Allowance(() => partial.sizeBytes);
+      const done = transferFile("x", partial, transferOptions(http, { gate, allowance }));
+      for (let pauses = 0; pauses < 6; pauses += 1) {
+        await until(() => opened.length === pauses + 1);
+        const { signal, reply } = opened[pauses]!;
+        let readBytes = 0;
+        reply(async function* () {
+          for (; readBytes < sizeBytes - SPAN / 4; readBytes += SPAN / 4) yield new Uint8Array(SPAN / 4);
+          gate.shut("paused");
+          throw signal.reason;
+        }, true);
+        await until(() => !gate.isOpen);
+        expect(readBytes).toBe(sizeBytes - SPAN / 4);
+        gate.reopen("paused");
+      }
+      await until(() => opened.length === 7);
+      opened[6]!.reply(bodyOf(sizeBytes), true);
+      await done;
+      expect(partial.doneBytes).toBe(sizeBytes);
+      // Only the pauses were forgiven.
+      allowance.wasted(sizeBytes + 5 * MIB);
+      expect(allowance.isSpent).toBe(true);
+    },
+  );
 
   test("lets an interrupt through while it is shut", async () => {
     const { http, opened } = scriptedHttp(8);
