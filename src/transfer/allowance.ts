@@ -28,6 +28,7 @@ export class Allowance {
     this.#keptBytes = before.#keptBytes;
     this.#mostKeptBytes = before.#mostKeptBytes;
     this.#wastedBytes = before.#wastedBytes;
+    this.#hasBegunAgain = before.#hasBegunAgain;
   }
 
   /** Bytes that were missing are written. */

@@ -28,10 +28,11 @@ describe("what a file may cost beside what is kept of it", () => {
   test("is not granted anew to an attempt after one that ended", () => {
     const before = new Allowance(() => SIZE);
     before.kept(SIZE);
-    before.wasted(UNREAD_BYTES + 1);
+    expect(before.beginAgain()).toBe(true);
+    before.kept(SIZE);
     const allowance = new Allowance(() => SIZE, before);
     expect(allowance.beginAgain()).toBe(false);
-    allowance.wasted(SIZE);
+    allowance.wasted(UNREAD_BYTES + 1);
     expect([before.isSpent, allowance.isSpent]).toEqual([false, true]);
   });
 
