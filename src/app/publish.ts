@@ -1,6 +1,6 @@
 // Station six: a model's record, once all of its files are in place at the same moment.
 
-import { basename, dirname } from "node:path";
+import { dirname, join } from "node:path";
 import { LuciError, reportError } from "../domain/errors.ts";
 import {
   type Manifest,
@@ -107,15 +107,14 @@ async function findGone(
   const paths = new Map(
     need.files.map((file) => [file, installedPath(store, carried.get(file)?.record ?? file.placement)]),
   );
-  const folders = new Map<string, ReadonlySet<string>>();
+  const listed = new Set<string>();
   for (const folder of new Set([...paths.values()].map((path) => dirname(path))))
-    folders.set(folder, new Set(await disk.list(folder).catch(() => [])));
+    for (const name of await disk.list(folder).catch(() => [])) listed.add(join(folder, name));
   const gone: FileNeed[] = [];
   for (const [file, path] of paths) {
     // Some disks spell a name their own way, and some folders may be entered but not listed: what is not listed as it
     // was given is asked for by itself.
-    const isListed = folders.get(dirname(path))?.has(basename(path)) ?? false;
-    if (!isListed && (await disk.facts(path)) === null) gone.push(file);
+    if (!listed.has(path) && (await disk.facts(path)) === null) gone.push(file);
   }
   return gone;
 }

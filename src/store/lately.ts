@@ -73,16 +73,14 @@ export class SharedListing {
 
   #read(): Promise<readonly string[]> {
     const look = { sinceMs: this.#now(), seen: this.#files.list(this.#folder) };
-    const end = look.seen.then(
-      () => undefined,
-      // A failed look tells nothing: whoever comes looks for himself.
-      () => {
+    const running: Promise<unknown> = look.seen
+      .catch(() => {
+        // A failed look tells nothing: whoever comes looks for himself.
         if (this.#last === look) this.#last = null;
-      },
-    );
-    const running = end.then(() => {
-      if (this.#running === running) this.#running = null;
-    });
+      })
+      .finally(() => {
+        if (this.#running === running) this.#running = null;
+      });
     this.#last = look;
     this.#running = running;
     return look.seen;

@@ -1,12 +1,12 @@
 // Where a plan's files go below the models folder, and making the folders on the way without following links.
 
 import { createHash } from "node:crypto";
-import { join } from "node:path";
+import { dirname } from "node:path";
 import { LuciError } from "../domain/errors.ts";
 import type { Plan, PlanFile } from "../domain/plan.ts";
 import { foldPath } from "../domain/safe-path.ts";
 import { PRIVATE_NAME } from "./layout.ts";
-import type { Manifest, ManifestFile } from "./manifest.ts";
+import { type Manifest, type ManifestFile, installedPath } from "./manifest.ts";
 import { assertReachable } from "./own-folders.ts";
 import type { Store } from "./store.ts";
 
@@ -88,19 +88,15 @@ export async function makePlace(store: Store, path: string): Promise<void> {
 
 /** Makes sure that no link leads to a place; for many files of a folder at once it is done once. @throws E_UNSAFE_PATH */
 export async function checkWay(store: Store, path: string): Promise<void> {
-  await store.ways.once(folderOf(path), () => assertReachable(store, absoluteOf(store, path)));
+  await store.ways.once(folderOf(path), () => assertReachable(store, installedPath(store, { path })));
 }
 
 function folderOf(path: string): string {
   return path.slice(0, Math.max(0, path.lastIndexOf("/")));
 }
 
-function absoluteOf(store: Store, path: string): string {
-  return join(store.layout.modelsFolder, ...path.split("/"));
-}
-
 async function makeParents(store: Store, path: string): Promise<void> {
-  const parents = path.split("/").slice(0, -1);
-  await assertReachable(store, absoluteOf(store, path));
-  await store.files.makeFolder(join(store.layout.modelsFolder, ...parents));
+  const absolute = installedPath(store, { path });
+  await assertReachable(store, absolute);
+  await store.files.makeFolder(dirname(absolute));
 }
