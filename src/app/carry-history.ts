@@ -8,6 +8,7 @@ import type { CarryRun } from "./carry-run.ts";
 import type { Context } from "./context.ts";
 import { remember, unwrittenNotice } from "./history.ts";
 import type { ModelNeed } from "./need.ts";
+import { isTriedAgain } from "./job-allowances.ts";
 import { TransferTally, meanOf } from "./transfer-tally.ts";
 
 /** A model whose turn is over. */
@@ -44,7 +45,7 @@ export function countRun(plain: CarryRun): CountedRun {
       if (remembered.has(name) || !(model.started || model.receipt)) return;
       remembered.add(name);
       const record = recordOf(run, model, tally);
-      if (record.fetchedBytes === 0 && isTriedAgain(plain, model.failure)) return;
+      if (record.fetchedBytes === 0 && isTriedAgain(plain.job, model.failure)) return;
       try {
         await remember(context, [record]);
       } catch (thrown) {
@@ -53,11 +54,6 @@ export function countRun(plain: CarryRun): CountedRun {
       }
     },
   };
-}
-
-/** Whether a failure is no end: a queue tries again what passes, for as long as it takes. */
-function isTriedAgain({ job }: Pick<CarryRun, "job">, failure: LuciError | null): boolean {
-  return job?.allowances !== undefined && failure?.retryable === true;
 }
 
 function recordOf({ context, isRepair }: CarryRun, model: EndedModel, tally: TransferTally): InstallRecord {

@@ -1,5 +1,6 @@
 // What the files of a job may cost over all its attempts: one that is tried again by itself is granted nothing anew.
 
+import type { LuciError } from "../domain/errors.ts";
 import { Allowance } from "../transfer/allowance.ts";
 
 /** One for each job of a queue, for as long as it is tried again by itself. */
@@ -12,4 +13,12 @@ export class JobAllowances {
     this.#byFile.set(file, allowance);
     return allowance;
   }
+}
+
+/** Whether a failure is no end: a queue tries again what passes, for as long as it takes. */
+export function isTriedAgain(
+  job: { readonly allowances?: JobAllowances } | undefined,
+  failure: LuciError | null,
+): boolean {
+  return job?.allowances !== undefined && failure?.retryable === true;
 }

@@ -1,9 +1,10 @@
 // Has the history remember what failed before its first byte: nobody knows it, the hub refuses it, there is no room.
 
-import { ERROR_TABLE, type ErrorCode, toLuciError } from "../domain/errors.ts";
+import { ERROR_TABLE, type LuciError, toLuciError } from "../domain/errors.ts";
 import type { InstallRecord } from "../domain/history.ts";
 import type { Context } from "./context.ts";
 import { remember, unwrittenNotice } from "./history.ts";
+import { isTriedAgain } from "./job-allowances.ts";
 import { isSameRef } from "./models.ts";
 import type { PlannedBatch } from "./plan.ts";
 import type { QueuedJob } from "./steering.ts";
@@ -33,7 +34,7 @@ export function openUnbegunHistory(
   const startedMs = performance.now();
   let open: readonly Target[] = targets;
   const tell = async (failures: readonly Failure[]): Promise<void> => {
-    const worth = failures.filter((failure) => isWorth(failure, job?.allowances !== undefined));
+    const worth = failures.filter(({ reason }) => isWorth(reason) && !isTriedAgain(job, reason));
     if (dryRun || !context.settings.keepsHistory || worth.length === 0) return;
     const elapsedMs = performance.now() - startedMs;
     try {
@@ -50,7 +51,7 @@ export function openUnbegunHistory(
       const reasons = new Map(failed.map(({ model, reason }) => [model, reason]));
       const failures = open.flatMap((target): Failure[] => {
         const reason = reasons.get(target.label);
-        return reason ? [{ target, code: reason.code, isPassing: reason.retryable }] : [];
+        return reason ? [{ target, reason }] : [];
       });
       const isThere = ({ ref }: Target): boolean => already.some((receipt) => isSameRef(receipt.ref, ref));
       open = open.filter((target) => !reasons.has(target.label) && !isThere(target));
@@ -60,26 +61,25 @@ export function openUnbegunHistory(
       open = [];
     },
     failed: async (thrown) => {
-      const { code, retryable: isPassing } = toLuciError(thrown);
-      await tell(open.map((target) => ({ target, code, isPassing })));
+      const reason = toLuciError(thrown);
+      await tell(open.map((target) => ({ target, reason })));
     },
   };
 }
 
 interface Failure {
   readonly target: Target;
-  readonly code: ErrorCode;
-  readonly isPassing: boolean;
+  readonly reason: LuciError;
 }
 
-/** Not worth a word: what was asked for wrongly, for nothing was tried, and what a queue tries again. */
-function isWorth({ code, isPassing }: Failure, isQueued: boolean): boolean {
-  return ERROR_TABLE[code].exit !== ERROR_TABLE.E_USAGE.exit && !(isQueued && isPassing);
+/** Not worth a word is what was asked for wrongly: nothing was tried. */
+function isWorth({ code }: LuciError): boolean {
+  return ERROR_TABLE[code].exit !== ERROR_TABLE.E_USAGE.exit;
 }
 
 function recordOf(
   { settings: { hubEndpoint } }: Context,
-  { target, code, elapsedMs }: { target: Target; code: ErrorCode; elapsedMs: number },
+  { target, reason, elapsedMs }: Failure & { elapsedMs: number },
 ): InstallRecord {
   const { label, ref, asks } = target;
   const nothing = { fetchedBytes: 0, meanBytesPerSec: 0, peakBytesPerSec: 0, retries: 0, transfers: [] };
@@ -88,7 +88,7 @@ function recordOf(
     model: label,
     ref,
     how: "installed",
-    error: code,
+    error: reason.code,
     outcome: "failed",
     at: new Date().toISOString(),
     source: asks === null ? "" : new URL(asks === "url" ? ref : hubEndpoint).host,

@@ -17,7 +17,7 @@ import { LuciError } from "../domain/errors.ts";
 import { diskError } from "./disk-error.ts";
 import { keepsLocks } from "./disk-kind.ts";
 import { openLibc } from "./libc.ts";
-import { bootId, isNeighbour, isTagAlive, ownIdentity, ownerTag } from "./machine.ts";
+import { bootId, isNeighbour, isTagAlive, ownIdentity, ownTag } from "./machine.ts";
 
 /** Who holds a lock, for people. */
 export interface LockHolder {
@@ -128,8 +128,7 @@ function held(path: string, fd: number, { isKernels }: { isKernels: boolean }): 
   const place = isKernels ? placeOf(fd) : null;
   const ended = place === null ? null : endedHolder(path, place);
   try {
-    const owner = ownIdentity();
-    const record = { ...owner, tag: ownerTag(owner), sinceMs: Date.now(), place };
+    const record = { ...ownIdentity(), tag: ownTag(), sinceMs: Date.now(), place };
     ftruncateSync(fd, 0);
     writeSync(fd, `${JSON.stringify(record)}\n`, 0);
   } catch (error) {

@@ -11,7 +11,7 @@ import { journalPath, lockPath, parsePartialName, partialFileName } from "./layo
 import type { Leftover } from "./leftover.ts";
 import { changeRecords } from "./records-lock.ts";
 import { findTombstones, finishRemoval } from "./removal.ts";
-import type { Store } from "./store.ts";
+import { type Store, holdKey } from "./store.ts";
 
 /** A text on its way to replace another, with its writer's tag. */
 const TEMPORARY = /\.(\d+\.[0-9a-f]+)\.\d+\.tmp$/;
@@ -140,14 +140,9 @@ async function findLocks(store: Store, nowMs: number): Promise<Leftover[]> {
 export async function deleteLeftover(store: Store, item: Leftover): Promise<boolean> {
   if (item.kind === "lock") return deleteLock(item.path);
   if (item.isRemoval) return changeRecords(store, {}, () => finishRemoval(store, item.path));
-  if (item.key === null) return store.files.remove(item.path);
-  if (store.claimed.has(item.key)) return false;
-  store.claimed.add(item.key);
-  try {
-    return await deleteLocked(store, { ...item, key: item.key });
-  } finally {
-    store.claimed.delete(item.key);
-  }
+  const { key } = item;
+  if (key === null) return store.files.remove(item.path);
+  return (await holdKey(store, key, () => deleteLocked(store, { ...item, key }))) ?? false;
 }
 
 async function deleteLocked(store: Store, item: Keyed): Promise<boolean> {

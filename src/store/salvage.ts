@@ -9,7 +9,7 @@ import { formatJournal, makeJournal, readJournal } from "./journal.ts";
 import { journalPath, parsePartialName, partialFileName } from "./layout.ts";
 import { type ManifestFile, installedPath } from "./manifest.ts";
 import { unclaimPartial } from "./partial-claim.ts";
-import type { Store } from "./store.ts";
+import { type Store, holdKey } from "./store.ts";
 
 interface Damaged {
   readonly record: ManifestFile;
@@ -23,13 +23,7 @@ interface Damaged {
  * none to make: it is fetched whole, and others write it without a lock. Call it under the file's lock.
  */
 export async function salvageFile(store: Store, key: string, damaged: Damaged): Promise<void> {
-  if (isSmall(damaged.record) || store.claimed.has(key)) return;
-  store.claimed.add(key);
-  try {
-    await makePartial(store, key, damaged);
-  } finally {
-    store.claimed.delete(key);
-  }
+  if (!isSmall(damaged.record)) await holdKey(store, key, () => makePartial(store, key, damaged));
 }
 
 async function makePartial(store: Store, key: string, damaged: Damaged): Promise<void> {

@@ -39,6 +39,17 @@ export function openStore(options: { files: Files; modelsFolder: string; hasher:
   };
 }
 
+/** Acts while nobody else here may write a key's data; answers null, without acting, where somebody does. */
+export async function holdKey<T>({ claimed }: Store, key: string, act: () => Promise<T>): Promise<T | null> {
+  if (claimed.has(key)) return null;
+  claimed.add(key);
+  try {
+    return await act();
+  } finally {
+    claimed.delete(key);
+  }
+}
+
 /** For another run in this process: the same claims and workers, while folders are looked at anew. */
 export function shareStore(store: Store): Store {
   return { ...store, ways: new Lately(), places: new Lately() };
