@@ -29,9 +29,14 @@ async function add(wish: Record<string, unknown>): Promise<string> {
   return String((await serve.ask("POST", "/v1/downloads", { body: wish })).data.id);
 }
 
+/** Until an attempt has ended so: before its first byte a download waits as well, and nothing went wrong. */
 async function reach(id: string, state: Job["state"]): Promise<Job> {
-  await until(`it is ${state}`, async () => (await serve.job(id)).state === state);
-  return await serve.job(id);
+  let job = await serve.job(id);
+  await until(`it is ${state} for a reason`, async () => {
+    job = await serve.job(id);
+    return job.state === state && job.error !== null;
+  });
+  return job;
 }
 
 describe("a server that cannot continue and always cuts", () => {
