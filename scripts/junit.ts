@@ -9,7 +9,7 @@ export interface Counts {
 }
 
 const MOST_LINES = 6;
-const MOST_LETTERS = 160;
+const MOST_LETTERS = 400;
 const ENTITIES: Readonly<Record<string, string>> = { lt: "<", gt: ">", amp: "&", quot: '"', apos: "'" };
 
 /** The totals of a report; nothing but zeros where there is none. */

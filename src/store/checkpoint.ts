@@ -51,10 +51,13 @@ export async function emptyClaim(store: Store, claim: Claim, key: string): Promi
   await claim.file.truncate(0);
 }
 
-/** Gives back the last bytes of a file, and answers what is left of it. */
-export async function cutEnd(file: OpenFile, written: readonly Range[]): Promise<Range[]> {
+/** Gives back the last bytes of a file, but none that its journal claims, and answers what is left of it. */
+export async function cutEnd(
+  file: OpenFile,
+  { written, kept }: { written: readonly Range[]; kept: readonly Range[] },
+): Promise<Range[]> {
   const { startBytes, endBytes } = written.at(-1) ?? { startBytes: 0, endBytes: 0 };
-  const cutBytes = Math.max(startBytes, endBytes - ROOM_BYTES);
+  const cutBytes = Math.max(startBytes, endBytes - ROOM_BYTES, kept.at(-1)?.endBytes ?? 0);
   await file.truncate(cutBytes);
   return subtractRange([...written], { startBytes: cutBytes, endBytes });
 }

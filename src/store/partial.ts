@@ -25,7 +25,7 @@ export class StorePartial implements Partial {
   #etag: string | null = null;
   #asked = false;
   #written: Range[] = [];
-  #keptBytes = 0;
+  #kept: Range[] = [];
   #hash: FrontierHash | null = null;
   readonly #readBack = new ReadBackKeeper();
   readonly #checkpointer = new Checkpointer(() => this.#saveJournal());
@@ -54,7 +54,7 @@ export class StorePartial implements Partial {
 
   /** Bytes the next run will find: those the journal claims. */
   get keptBytes(): number {
-    return this.#keptBytes;
+    return totalSize(this.#kept);
   }
 
   /** The data file as it is ours: whether it has a journal, and whether a sync of it failed. */
@@ -89,7 +89,7 @@ export class StorePartial implements Partial {
       return this.#startHash();
     }
     this.#written = believed.written;
-    this.#keptBytes = this.doneBytes;
+    this.#kept = believed.written;
     this.#sizeBytes ??= journal.sizeBytes;
     this.#etag = journal.etag;
     this.#startHash(believed);
@@ -135,7 +135,7 @@ export class StorePartial implements Partial {
     this.#etag = null;
     this.#asked = false;
     await emptyClaim(this.#store, this.#options.claim, this.#options.key);
-    this.#keptBytes = 0;
+    this.#kept = [];
     this.#startHash();
   }
 
@@ -243,13 +243,13 @@ export class StorePartial implements Partial {
       pieces: [...this.pieces],
       checkpoint: this.#hash?.checkpoint ?? null,
     });
-    this.#keptBytes = totalSize(durable);
+    this.#kept = durable;
   }
 
   /** A full disk has no room for the journal either: the last bytes make way for it, or all would be lost. */
   async #makeRoom(reason: unknown): Promise<void> {
     if (this.#written.length === 0 || toLuciError(reason).code !== "E_NO_SPACE") throw reason;
-    this.#written = await cutEnd(this.#options.claim.file, this.#written);
+    this.#written = await cutEnd(this.#options.claim.file, { written: this.#written, kept: this.#kept });
     await this.#checkpointer.all();
   }
 

@@ -74,14 +74,29 @@ export async function executeRemoval(store: Store, plan: RemovalPlan): Promise<n
     try {
       if (await files.remove(file.path)) freedBytes += file.sizeBytes;
     } catch (error) {
-      if (index > 0) throw withHint(error, "`luci cleanup` removes the rest once this is mended");
-      for (const record of records) await files.rename(`${record}${TOMBSTONE}`, record);
-      throw withHint(error, "Nothing was removed: mend this and run the command again");
+      if (index === 0 && (await takeBack(store, { records, first: file.path })))
+        throw withHint(error, "Nothing was removed: mend this and run the command again");
+      throw withHint(error, "`luci cleanup` removes the rest once this is mended");
     }
     await removeEmptyParents(store, file.path);
   }
   for (const record of records) await files.remove(`${record}${TOMBSTONE}`);
   return freedBytes;
+}
+
+/** Puts the records back if the first file is still there; false where it is not, or the disk refuses that too. */
+async function takeBack(
+  { files }: Store,
+  { records, first }: { records: readonly string[]; first: string },
+): Promise<boolean> {
+  try {
+    // A disk may say no and have done it.
+    if (!(await files.facts(first))) return false;
+    for (const record of records) await files.rename(`${record}${TOMBSTONE}`, record);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function withHint(thrown: unknown, hint: string): LuciError {

@@ -5,7 +5,7 @@ import type { Files, OpenFile } from "../../src/platform/files.ts";
 
 /** One operation that is about to happen. */
 export interface DiskAct {
-  /** `open`, `write`, `datasync`, `replaceText`, … */
+  /** `open` (to write), `openToRead`, `write`, `datasync`, `replaceText`, … */
   readonly name: string;
   readonly path: string;
   /** How many acts of this name came before, on any path. */
@@ -51,10 +51,11 @@ export function faultyFiles(real: Files, hand: DiskHand): Files {
     facts: () => meet("facts", file.path, () => file.facts()),
     close: () => file.close(),
   });
-  const openIn = async (path: string, act: () => Promise<OpenFile>): Promise<OpenFile> => {
+  const openIn = async (path: string, mode: Parameters<Files["open"]>[1]): Promise<OpenFile> => {
+    const name = mode === "read" ? "openToRead" : "open";
     let opened: OpenFile | null = null;
     try {
-      return onFile(await meet("open", path, async () => (opened = await act())));
+      return onFile(await meet(name, path, async () => (opened = await real.open(path, mode))));
     } catch (error) {
       // Opened all the same, for nobody.
       await (opened as OpenFile | null)?.close();
@@ -62,7 +63,7 @@ export function faultyFiles(real: Files, hand: DiskHand): Files {
     }
   };
   return {
-    open: (path, mode) => openIn(path, () => real.open(path, mode)),
+    open: openIn,
     readText: (path, options) => meet("readText", path, () => real.readText(path, options)),
     replaceText: (path, text) => meet("replaceText", path, () => real.replaceText(path, text)),
     facts: (path) => meet("facts", path, () => real.facts(path)),
@@ -129,7 +130,7 @@ export function failAct(nth: number, fault: DiskFault): FailingHand {
 }
 
 const WRITES = new Set(
-  "write truncate datasync sync replaceText makeFolder rename renameToFree remove removeEmptyFolder removeTree clone".split(
+  "open write truncate datasync sync replaceText makeFolder rename renameToFree remove removeEmptyFolder removeTree clone".split(
     " ",
   ),
 );
