@@ -55,10 +55,10 @@ function jobLines(jobs: readonly Job[], { paint, columns }: Style): string[] {
 }
 
 function notesOf(job: Job): string[] {
-  const { files, doneFiles, priority, limitBytesPerSec, totalBytes, doneBytes, error } = job;
-  if (job.state === "failed" && error) return [`${escapeText(error.message)} (${error.code})`];
+  const { state, files, doneFiles, priority, limitBytesPerSec, totalBytes, doneBytes, error } = job;
+  if (state === "failed" && error) return [`${escapeText(error.message)} (${error.code})`];
   return [
-    error && lacksRoom(job) ? escapeText(error.message) : "",
+    state === "waiting" && error ? escapeText(error.message) : "",
     totalBytes === null ? "" : `${formatBytes(doneBytes)} of ${formatBytes(totalBytes)}`,
     files > 1 ? `${doneFiles} of ${files} files` : "",
     priority === 0 ? "" : `priority ${priorityName(priority)}`,

@@ -32,7 +32,7 @@ describe("ps", () => {
     ]);
   });
 
-  test("says what waits for room, and what failed and why, in lines that fit", () => {
+  test("says why something waits, and what failed and why, in lines that fit", () => {
     const idle = { bytesPerSec: 0, etaMs: null };
     const error = { code: "E_NO_SPACE", message: "/models: only 1 MB free", hint: "", exit: 8 } as const;
     const missing = {
@@ -57,7 +57,9 @@ describe("ps", () => {
       "    https://hub.example/org/model/of/a/long/name",
       "    (E_NOT_FOUND)",
       "mistral  1234567-1  waiting  25%",
-      "  1 GB of 4 GB",
+      "  There is no such thing at",
+      "    https://hub.example/org/model/of/a/long/name,",
+      "    1 GB of 4 GB",
     ]);
   });
 
