@@ -78,7 +78,7 @@ describe("a data file of another process", () => {
     await mkdir(room.store.layout.partialsFolder, { recursive: true });
     await writeFile(theirs, "theirs");
     const refused = await openRoomPartial(room.store, file).catch((error: unknown) => error);
-    expect(refused).toMatchObject({ code: "E_LOCKED" });
+    expect([isGone, refused]).toMatchObject([true, { code: "E_LOCKED" }]);
     expect(await readdir(room.store.layout.partialsFolder)).toEqual([otherName]);
   });
 
