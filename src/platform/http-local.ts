@@ -1,8 +1,9 @@
 // Asks another luci of this user, over its local socket. No proxy and no redirect comes in between.
 
 import { LuciError } from "../domain/errors.ts";
+import { createWatchdog } from "./http-watchdog.ts";
 
-/** Another luci answers at once; one that does not is stopped, or busy dying. */
+/** Another luci answers at once; one that does not is stopped, or busy dying. Time in which this process did not run is none of its. */
 const ANSWER_MS = 2_000;
 /** What the system says where nobody listens. */
 const NOBODY = new Set(["ECONNREFUSED", "ENOENT", "ECONNRESET", "FailedToOpenSocket", "ConnectionRefused"]);
@@ -21,21 +22,37 @@ export interface LocalRequest {
  */
 export async function askLocal(
   socketPath: string,
+  request: LocalRequest,
+): Promise<{ status: number; data: unknown } | null> {
+  const { signal } = request;
+  const peer = { host: "a running luci", proxy: null };
+  const watchdog = createWatchdog({ signal, stallMs: ANSWER_MS, peer });
+  try {
+    return await watchdog.wait(exchange(socketPath, { ...request, signal: watchdog.signal }));
+  } catch (thrown) {
+    signal.throwIfAborted();
+    throw new LuciError("E_NETWORK", "A running luci does not answer", { cause: thrown });
+  } finally {
+    watchdog.close();
+  }
+}
+
+async function exchange(
+  socketPath: string,
   { method, path, body, signal }: LocalRequest,
 ): Promise<{ status: number; data: unknown } | null> {
   try {
     const response = await fetch(`http://luci${path}`, {
       unix: socketPath,
       method,
-      signal: AbortSignal.any([signal, AbortSignal.timeout(ANSWER_MS)]),
+      signal,
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     });
     return { status: response.status, data: await response.json() };
   } catch (thrown) {
-    signal.throwIfAborted();
     const { code } = thrown as NodeJS.ErrnoException;
     if (code !== undefined && NOBODY.has(code)) return null;
-    throw new LuciError("E_NETWORK", "A running luci does not answer", { cause: thrown });
+    throw thrown;
   }
 }
 

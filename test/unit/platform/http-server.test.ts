@@ -26,6 +26,33 @@ test("a local socket is the user's alone, however long its path, and goes with i
   expect(await askLocal(socketPath, { method: "GET", path: "/", signal })).toBeNull();
 });
 
+test("time in which whoever asks did not run is not held against the one that is asked", async () => {
+  await using home = await tempHome();
+  const socketPath = join(home.path, "1.sock");
+  const handle = async (request: Request): Promise<Response> => {
+    // Both are this process: for both of them the machine stands still.
+    Bun.sleepSync(2_500);
+    return await echo(request);
+  };
+  const server = await listenHttp({ at: { socketPath }, handle });
+  expect(await askLocal(socketPath, { method: "GET", path: "/", signal })).toMatchObject({ status: 200 });
+  await server.close();
+});
+
+test("one that is silent is not waited for", async () => {
+  await using home = await tempHome();
+  const socketPath = join(home.path, "1.sock");
+  const silence = Promise.withResolvers<Response>();
+  const server = await listenHttp({ at: { socketPath }, handle: () => silence.promise });
+  const question = askLocal(socketPath, { method: "GET", path: "/", signal });
+  expect(await question.catch((error: unknown) => error)).toMatchObject({
+    code: "E_NETWORK",
+    message: "A running luci does not answer",
+  });
+  silence.resolve(new Response());
+  await server.close();
+});
+
 test("a proxy of the surroundings is not asked", async () => {
   await using home = await tempHome();
   const socketPath = join(home.path, "1.sock");

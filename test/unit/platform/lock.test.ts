@@ -1,4 +1,4 @@
-import { describe, expect, test } from "bun:test";
+import { afterEach, describe, expect, jest, test } from "bun:test";
 import { existsSync } from "node:fs";
 import { mkdir, readFile, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -35,6 +35,8 @@ async function holdElsewhere(path: string): Promise<{ pid: number; kill(): Promi
     },
   };
 }
+
+afterEach(() => void jest.useRealTimers());
 
 describe("a lock", () => {
   test("is held once, says by whom, and is gone when let go", async () => {
@@ -133,11 +135,17 @@ describe("the lock of a file", () => {
       said += 1;
       told.resolve();
     };
+    jest.useFakeTimers();
     const second = lockFile(room.store, "k", { ...options, wait: true, onWait });
     await told.promise;
-    first.release();
-    (await second).release();
+    for (let looks = 0; looks < 3; looks += 1) {
+      jest.advanceTimersByTime(1_000);
+      for (let turn = 0; turn < 20; turn += 1) await Promise.resolve();
+    }
     expect(said).toBe(1);
+    first.release();
+    jest.advanceTimersByTime(1_000);
+    (await second).release();
   });
 
   test("is not waited for after an interrupt", async () => {

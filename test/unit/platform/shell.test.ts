@@ -1,13 +1,16 @@
 // A user's own command: what it is told, and how it ends. Needs a POSIX shell.
 
-import { describe, expect, test } from "bun:test";
-import { readFile } from "node:fs/promises";
+import { afterEach, describe, expect, jest, test } from "bun:test";
+import { existsSync } from "node:fs";
+import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { runShell } from "../../../src/platform/shell.ts";
 import { tempHome } from "../../support/temp-home.ts";
 
 const { signal } = new AbortController();
 const OPTIONS = { env: {}, limitMs: 10_000, signal };
+
+afterEach(() => void jest.useRealTimers());
 
 describe("a command", () => {
   test("ends with its exit code, or by its signal", async () => {
@@ -37,13 +40,16 @@ describe("a command", () => {
   });
 
   test("that does not want to end is ended all the same, as is one that comes too late", async () => {
-    const stubborn = 'trap "" TERM; while :; do sleep 0.05; done';
-    // Time enough for a shell to get so far, on any machine.
-    expect(await runShell(stubborn, { ...OPTIONS, limitMs: 3_000 })).toEqual({
-      exitCode: null,
-      signal: "SIGKILL",
-      isTooLong: true,
-    });
+    await using home = await tempHome();
+    const deaf = join(home.path, "deaf");
+    const stubborn = 'trap "" TERM; : > "$DEAF"; while :; do sleep 0.05; done';
+    jest.useFakeTimers();
+    const ending = runShell(stubborn, { ...OPTIONS, env: { DEAF: deaf } });
+    while (!existsSync(deaf)) await stat(home.path);
+    jest.advanceTimersByTime(OPTIONS.limitMs);
+    jest.advanceTimersByTime(1_000);
+    jest.useRealTimers();
+    expect(await ending).toEqual({ exitCode: null, signal: "SIGKILL", isTooLong: true });
     const aborted = AbortSignal.abort(new Error("over"));
     expect(await runShell("sleep 30", { ...OPTIONS, signal: aborted })).toMatchObject({
       isTooLong: false,

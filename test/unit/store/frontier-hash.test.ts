@@ -15,6 +15,7 @@ import { nodeFiles } from "../../../src/platform/node-files.ts";
 import { FrontierHash, type FrontierHashOptions } from "../../../src/store/frontier-hash.ts";
 import { hashOrder } from "../../support/hash-orders.ts";
 import { type TempHome, tempHome } from "../../support/temp-home.ts";
+import { until } from "../../support/until.ts";
 
 const MIB = 1024 * 1024;
 const SIZE = 2 * PIECE_BYTES + 1_013;
@@ -59,12 +60,8 @@ const marks = (bytes: Uint8Array) =>
   [0, 1, 2].map((piece) => fingerprint(bytes.subarray(piece * PIECE_BYTES, (piece + 1) * PIECE_BYTES)));
 
 /** Waits until the worker has come so far. */
-async function hashed(hash: FrontierHash, bytes: number): Promise<void> {
-  const deadlineMs = performance.now() + 10_000;
-  while (hash.hashedBytes < bytes) {
-    if (performance.now() > deadlineMs) throw new Error(`the hash is at ${hash.hashedBytes}, not ${bytes}`);
-    await Bun.sleep(2);
-  }
+function hashed(hash: FrontierHash, bytes: number): Promise<void> {
+  return until(`the hash to be at ${bytes}`, () => hash.hashedBytes >= bytes);
 }
 
 test("the worker hears of whole pieces, of the end, and again of a piece that comes anew; of nothing else", () => {

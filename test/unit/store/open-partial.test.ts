@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { mkdir, readdir, rename, rm, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { nodeFiles } from "../../../src/platform/node-files.ts";
+import { SharedListing } from "../../../src/store/lately.ts";
 import { journalPath, partialFileName, partialKey } from "../../../src/store/layout.ts";
 import { type DiskHand, diskRefusal, faultyFiles } from "../../support/faulty-files.ts";
 import { runningTag } from "../../support/owner-tags.ts";
@@ -36,8 +37,11 @@ test("a partial that is let go with nothing in it leaves nothing", async () => {
 
 test("what a dead process leaves just after the folder was looked at is taken over all the same", async () => {
   await using room = await storeRoom();
-  const { layout, partials } = room.store;
-  const { partial: first } = await openRoomPartial(room.store, file);
+  const { layout } = room.store;
+  // However long it takes: the folder was looked at just now.
+  const partials = new SharedListing(nodeFiles(), layout.partialsFolder, () => 0);
+  const store = { ...room.store, partials };
+  const { partial: first } = await openRoomPartial(store, file);
   await first.write(0, [new Uint8Array(500).fill(1)]);
   await first.release();
   const names = await readdir(layout.partialsFolder);
@@ -48,7 +52,7 @@ test("what a dead process leaves just after the folder was looked at is taken ov
   await move(layout.partialsFolder, aside);
   expect(await partials.now()).toEqual([]);
   await move(aside, layout.partialsFolder);
-  const { partial } = await openRoomPartial(room.store, file);
+  const { partial } = await openRoomPartial(store, file);
   expect([partial.doneBytes, (await partials.now()).length]).toEqual([500, 2]);
   await partial.discard();
   expect(await partials.now()).toEqual([]);
@@ -74,7 +78,7 @@ describe("a data file of another process", () => {
     await mkdir(room.store.layout.partialsFolder, { recursive: true });
     await writeFile(theirs, "theirs");
     const refused = await openRoomPartial(room.store, file).catch((error: unknown) => error);
-    expect(refused).toMatchObject({ code: "E_LOCKED" });
+    expect([isGone, refused]).toMatchObject([true, { code: "E_LOCKED" }]);
     expect(await readdir(room.store.layout.partialsFolder)).toEqual([otherName]);
   });
 

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { join } from "node:path";
 
-/** A program that writes a large result through the face and ends by itself. */
+/** A program that writes a large result through the face and ends the moment that says that it is written. */
 const PROGRAM = `
   const { createFace } = await import(${JSON.stringify(join(import.meta.dir, "../../../src/ui/face.ts"))});
   let gone = 0;
@@ -9,7 +9,8 @@ const PROGRAM = `
   const message = "x".repeat(1000);
   for (let seq = 1; seq <= 2000; seq++) face.emit({ v: 1, seq, atMs: 0, type: "notice", level: "info", message });
   await face.close();
-  process.stderr.write(gone + " gone");
+  require("node:fs").writeSync(2, gone + " gone");
+  process.exit(0);
 `;
 
 async function run(shell: string): Promise<readonly [stdout: string, stderr: string]> {
