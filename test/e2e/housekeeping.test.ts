@@ -109,7 +109,9 @@ describe("cleanup", () => {
       "Nothing to clean up",
     );
     stage.hub.reset();
-    expect((await stage.luci(["install", "hf:org/big:big.gguf"])).exitCode).toBe(0);
+    // One connection: several help each other where it is slow, and then bytes come twice.
+    const again = ["install", "hf:org/big:big.gguf", "--connections", "1"];
+    expect((await stage.luci(again)).exitCode).toBe(0);
     expect(stage.hub.servedBytes(({ origin }) => origin === "cdn")).toBeLessThan(12 * MIB);
   });
 
