@@ -25,7 +25,7 @@ export interface Proxy extends AsyncDisposable {
   kill(): Promise<void>;
   /** Stops its process without ending it: connections open, and nobody answers. */
   freeze(): void;
-  /** Starts it again on the same port. */
+  /** Starts it again on the same port, once nobody else has it. */
   start(): Promise<void>;
 }
 
@@ -83,8 +83,14 @@ export async function startProxy({ login, refuses }: ProxyOptions = {}): Promise
       return [...text.matchAll(/Request \(file descriptor \d+\): (\S+ \S+)/g)].map(([, asked = ""]) => asked);
     },
     kill,
+    start: () =>
+      until("the proxy listens where it was", () =>
+        start().then(
+          () => true,
+          () => false,
+        ),
+      ),
     freeze: () => void child?.kill("SIGSTOP"),
-    start,
     [Symbol.asyncDispose]: async () => {
       await kill();
       await rm(folder, { recursive: true });
