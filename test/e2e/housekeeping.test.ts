@@ -8,10 +8,10 @@ import { checkInvariants } from "../support/invariants.ts";
 import { ggufFile, quantsRepo, wholeRepo } from "../support/model-repos.ts";
 import { luciBinary, parseEvents } from "../support/run-luci.ts";
 import {
-  arrivedAfter,
   errorOf,
   filesBelow,
   finalsBelow,
+  keptAfter,
   openStage,
   resultOf,
   snapshot,
@@ -40,8 +40,9 @@ afterAll(() => stage[Symbol.asyncDispose]());
 async function leavePartial(ref = "hf:org/big:big.gguf", env: Record<string, string> = {}): Promise<void> {
   stage.hub.behave({ rateBytesPerSec: 4 * MIB });
   stage.hub.reset();
-  const after = arrivedAfter(stage, { servedBytes: 3 * MIB, leastBytes: 1.5 * MIB });
-  await stage.luci(["install", ref], { env, signalAfter: { signal: "SIGINT", after } });
+  const after = keptAfter(stage, { servedBytes: 3 * MIB, leastBytes: 1.5 * MIB });
+  const { exitCode } = await stage.luci(["install", ref], { env, signalAfter: { signal: "SIGINT", after } });
+  expect(exitCode).toBe(130);
   stage.hub.behave({ rateBytesPerSec: null });
 }
 

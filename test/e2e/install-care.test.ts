@@ -8,13 +8,13 @@ import type { Intercept } from "../../src/demo/hub-trouble.ts";
 import { checkInvariants } from "../support/invariants.ts";
 import { ggufFile, quantsRepo } from "../support/model-repos.ts";
 import {
-  arrivedAfter,
   clearStage,
   errorOf,
   fileBytes,
   filesBelow,
   finalsBelow,
   isFileRequest,
+  keptAfter,
   openStage,
   resultOf,
   writeCatalog,
@@ -47,7 +47,7 @@ function sizeOf(repo: string, path: string): number {
 async function halfInstall(): Promise<number> {
   stage.hub.behave({ rateBytesPerSec: 4 * MIB });
   stage.hub.reset();
-  const after = arrivedAfter(stage, { servedBytes: 4 * MIB, leastBytes: 1.5 * MIB });
+  const after = keptAfter(stage, { servedBytes: 4 * MIB, leastBytes: 1.5 * MIB });
   const run = await stage.luci(["install", "hf:org/big:big.gguf", "--json"], {
     signalAfter: { signal: "SIGINT", after },
   });

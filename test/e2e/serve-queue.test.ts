@@ -5,6 +5,7 @@ import { readFile, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { Job } from "../../src/domain/job.ts";
 import { checkInvariants } from "../support/invariants.ts";
+import { vouchedBytes } from "../support/kept-bytes.ts";
 import { ggufFile } from "../support/model-repos.ts";
 import type { Intercept } from "../../src/demo/hub-trouble.ts";
 import { type Serve, startServe } from "../support/serve.ts";
@@ -169,6 +170,7 @@ test("what waits in the queue is not cleaned up, by whomever", async () => {
   await until("bytes arrive", async () => (await serve.job(id)).doneBytes > MIB);
   hold(stage.hub);
   await serve.ask("POST", `/v1/downloads/${id}/pause`);
+  await until("it is kept", async () => (await vouchedBytes(stage.models)) > 0);
   serve.child.kill("SIGTERM");
   await serve.child.ended;
   serve = await startServe(stage);
