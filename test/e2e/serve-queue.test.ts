@@ -45,17 +45,23 @@ afterAll(() => stage[Symbol.asyncDispose]());
 describe("many at once", () => {
   test("the same small file is written by one of them, and both have it", async () => {
     let asked = 0;
+    // The first one stands half written while the other would begin.
+    const gate = Promise.withResolvers<undefined>();
     stage.hub.behave({
       intercept: ({ path }) => {
         if (!path.endsWith("/config.json")) return undefined;
         asked += 1;
-        // The first one stands half written while the other would begin.
-        return asked === 1 ? { waitMs: 1_500 } : undefined;
+        return asked === 1 ? gate.promise : undefined;
       },
     });
     const one = await serve.add("hf:org/twice");
     await until("the first asks for it", () => asked > 0);
     const other = await serve.add("hf:org/twice@main");
+    await until("the other waits for it", async () => {
+      const { state, doneFiles } = await serve.job(other.id);
+      return state === "waiting" && doneFiles === 1;
+    });
+    gate.resolve(undefined);
     const isOver = async ({ id }: Job): Promise<boolean> =>
       ["done", "failed"].includes((await serve.job(id)).state);
     await until("both are over", async () => (await isOver(one)) && (await isOver(other)));
