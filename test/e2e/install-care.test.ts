@@ -8,13 +8,13 @@ import type { Intercept } from "../../src/demo/hub-trouble.ts";
 import { checkInvariants } from "../support/invariants.ts";
 import { ggufFile, quantsRepo } from "../support/model-repos.ts";
 import {
-  arrivedAfter,
   clearStage,
   errorOf,
   fileBytes,
   filesBelow,
   finalsBelow,
   isFileRequest,
+  keptAfter,
   openStage,
   resultOf,
   writeCatalog,
@@ -24,6 +24,8 @@ import type { Stage } from "../support/stage.ts";
 const MIB = 1024 * 1024;
 const TOKEN = "hf_averysecrettoken";
 const Q8 = "quants-Q8_0.gguf";
+/** Several connections help each other where it is slow, and then bytes come twice. */
+const ONE_BY_ONE = ["--connections", "1"];
 
 const quants = await quantsRepo();
 const named = (name: string, access: "gated" | "denied" | "private") => ({ ...quants, name, access });
@@ -45,7 +47,7 @@ function sizeOf(repo: string, path: string): number {
 async function halfInstall(): Promise<number> {
   stage.hub.behave({ rateBytesPerSec: 4 * MIB });
   stage.hub.reset();
-  const after = arrivedAfter(stage, { servedBytes: 4 * MIB, leastBytes: 1.5 * MIB });
+  const after = keptAfter(stage, { servedBytes: 4 * MIB, leastBytes: 1.5 * MIB });
   const run = await stage.luci(["install", "hf:org/big:big.gguf", "--json"], {
     signalAfter: { signal: "SIGINT", after },
   });
@@ -61,7 +63,7 @@ describe("flags", () => {
     const path = join(stage.models, Q8);
     const before = await stat(path);
     stage.hub.reset();
-    const run = await stage.luci(["install", "hf:org/quants:Q8_0", "--force"]);
+    const run = await stage.luci(["install", "hf:org/quants:Q8_0", "--force", ...ONE_BY_ONE]);
     expect(run.exitCode).toBe(0);
     expect(fileBytes(stage.hub)).toBe(sizeOf("org/quants", Q8));
     expect((await stat(path)).ino).not.toBe(before.ino);
@@ -72,8 +74,7 @@ describe("flags", () => {
     const keptBytes = await halfInstall();
     expect(keptBytes).toBeGreaterThan(MIB);
     expect((await stage.luci(["install", "hf:org/big:big.gguf", "--dry-run"])).stdout).toContain("partial");
-    // One connection: several help each other where it is slow, and then bytes come twice.
-    const again = ["install", "hf:org/big:big.gguf", "--connections", "1"];
+    const again = ["install", "hf:org/big:big.gguf", ...ONE_BY_ONE];
     expect((await stage.luci(again)).exitCode).toBe(0);
     expect(fileBytes(stage.hub)).toBe(sizeOf("org/big", "big.gguf") - keptBytes);
 
@@ -159,7 +160,7 @@ describe("bytes that are not the published ones", () => {
 
   test("are fetched once more, and refused when it happens again", async () => {
     stage.hub.behave({ intercept: flip });
-    const run = await stage.luci(["install", "hf:org/quants:Q8_0"]);
+    const run = await stage.luci(["install", "hf:org/quants:Q8_0", ...ONE_BY_ONE]);
     expect(run.exitCode).toBe(4);
     expect(fileBytes(stage.hub)).toBe(2 * sizeOf("org/quants", Q8));
     expect(await finalsBelow(stage.models)).toEqual([]);
@@ -171,7 +172,7 @@ describe("bytes that are not the published ones", () => {
     stage.hub.behave({
       intercept: (request) => (request.origin === "cdn" && times++ === 0 ? flip(request) : undefined),
     });
-    const run = await stage.luci(["install", "hf:org/quants:Q8_0"]);
+    const run = await stage.luci(["install", "hf:org/quants:Q8_0", ...ONE_BY_ONE]);
     expect(run.exitCode).toBe(0);
     expect(run.stderr).toContain("starting again from 0: its bytes do not match the published digest");
     expect(fileBytes(stage.hub)).toBe(2 * sizeOf("org/quants", Q8));

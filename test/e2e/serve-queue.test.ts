@@ -5,6 +5,7 @@ import { readFile, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { Job } from "../../src/domain/job.ts";
 import { checkInvariants } from "../support/invariants.ts";
+import { vouchedBytes } from "../support/kept-bytes.ts";
 import { ggufFile } from "../support/model-repos.ts";
 import type { Intercept } from "../../src/demo/hub-trouble.ts";
 import { type Serve, startServe } from "../support/serve.ts";
@@ -44,17 +45,23 @@ afterAll(() => stage[Symbol.asyncDispose]());
 describe("many at once", () => {
   test("the same small file is written by one of them, and both have it", async () => {
     let asked = 0;
+    // The first one stands half written while the other would begin.
+    const gate = Promise.withResolvers<undefined>();
     stage.hub.behave({
       intercept: ({ path }) => {
         if (!path.endsWith("/config.json")) return undefined;
         asked += 1;
-        // The first one stands half written while the other would begin.
-        return asked === 1 ? { waitMs: 1_500 } : undefined;
+        return asked === 1 ? gate.promise : undefined;
       },
     });
     const one = await serve.add("hf:org/twice");
     await until("the first asks for it", () => asked > 0);
     const other = await serve.add("hf:org/twice@main");
+    await until("the other waits for it", async () => {
+      const { state, doneFiles } = await serve.job(other.id);
+      return state === "waiting" && doneFiles === 1;
+    });
+    gate.resolve(undefined);
     const isOver = async ({ id }: Job): Promise<boolean> =>
       ["done", "failed"].includes((await serve.job(id)).state);
     await until("both are over", async () => (await isOver(one)) && (await isOver(other)));
@@ -103,8 +110,8 @@ describe("while the hub is away", () => {
     const areWaiting = async (): Promise<boolean> =>
       (await serve.jobs()).every(({ state, error }) => state === "waiting" && error?.code === "E_NETWORK");
     await until("both wait for another attempt", areWaiting);
-    const text = (await stage.luci(["ps"])).stdout;
-    expect(text).toContain("waiting");
+    // Now and then they are at another attempt.
+    await until("ps says so", async () => (await stage.luci(["ps"])).stdout.includes("waiting"));
     await restart("SIGKILL");
     await until("both wait again", areWaiting);
     stage.hub.behave({ intercept: null });
@@ -169,6 +176,7 @@ test("what waits in the queue is not cleaned up, by whomever", async () => {
   await until("bytes arrive", async () => (await serve.job(id)).doneBytes > MIB);
   hold(stage.hub);
   await serve.ask("POST", `/v1/downloads/${id}/pause`);
+  await until("it is kept", async () => (await vouchedBytes(stage.models)) > 0);
   serve.child.kill("SIGTERM");
   await serve.child.ended;
   serve = await startServe(stage);

@@ -5,7 +5,7 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { openNamedStage } from "../support/named-stage.ts";
 import { type Serve, startServe } from "../support/serve.ts";
-import { clearStage, fileBytes, type Stage } from "../support/stage.ts";
+import { clearStage, fileBytes, hold, type Stage } from "../support/stage.ts";
 import { until } from "../support/until.ts";
 
 const MIB = 1024 * 1024;
@@ -55,6 +55,8 @@ describe("a limit said by hand", () => {
     await again();
     expect(serve.child.output().stdout).toContain("`luci limit default` goes back");
     expect(await limit()).toBe(20_000);
+    // Nor may it be done while there is a higher one.
+    hold(stage.hub);
     const { id } = (await serve.ask("POST", "/v1/downloads", { body: { ref: "alpha" } })).data;
     await until("it has begun", () => fileBytes(stage.hub) > 0);
     expect((await serve.job(id)).state).toBe("running");
@@ -65,6 +67,7 @@ describe("a limit said by hand", () => {
     expect((await serve.job(id)).state).not.toBe("done");
     await say(null);
     expect(await limit()).toBe(50_000_000);
+    stage.hub.behave({ rateBytesPerSec: null });
     await until("it is done", async () => (await serve.job(id)).state === "done");
     await again();
     expect(await limit()).toBe(50_000_000);

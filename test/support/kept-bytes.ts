@@ -29,6 +29,12 @@ export async function keptBytes(
   return sum;
 }
 
+/** Bytes that the journals of unfinished downloads claim; `models` is the models folder. */
+export async function vouchedBytes(models: string): Promise<number> {
+  const journals = await journalBytes(join(models, ".luci", "v1", "partials"));
+  return [...journals.values()].reduce((sum, bytes) => sum + bytes, 0);
+}
+
 /** Key → bytes its journal claims, where there is data for it. */
 async function journalBytes(folder: string): Promise<Map<string, number>> {
   const names = await readdir(folder).catch(() => []);
@@ -36,7 +42,9 @@ async function journalBytes(folder: string): Promise<Map<string, number>> {
   for (const name of names.filter((one) => one.endsWith(".json"))) {
     const key = name.slice(0, -".json".length);
     if (!names.some((one) => one.startsWith(`${key}.`) && one.endsWith(".part"))) continue;
-    const { journal } = JSON.parse(await readFile(join(folder, name), "utf8")) as {
+    // A process that is at work may take a journal away under our eyes.
+    const text = await readFile(join(folder, name), "utf8").catch(() => "{}");
+    const { journal } = JSON.parse(text) as {
       journal?: { ranges?: [number, number][] };
     };
     found.set(

@@ -8,6 +8,7 @@ import { type Browser, openBrowser } from "./browser.ts";
 import { openNamedStage } from "./named-stage.ts";
 import { type Serve, startServe } from "./serve.ts";
 import { clearStage, type Stage } from "./stage.ts";
+import { until } from "./until.ts";
 
 const NAMES = ["alpha", "beta", "gamma"];
 const PAGE_FILES = new Set(["/", "/page.css", "/page.js", "/icon.svg"]);
@@ -79,7 +80,12 @@ export async function openPageStage({ sizeBytes, description = "" }: PageStageOp
     kill,
     restart: async () => {
       const { port } = new URL(running().url);
-      serve = await startServe(stage, { env, port: Number(port) });
+      // Somebody else may have got it meanwhile.
+      await until("it listens where it was", async () => {
+        const again = await startServe(stage, { env, port: Number(port) }).catch(() => null);
+        serve = again ?? serve;
+        return again !== null;
+      });
     },
     row: (part, name) =>
       page

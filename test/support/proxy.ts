@@ -3,7 +3,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { connect, createServer, type AddressInfo } from "node:net";
+import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { until } from "./until.ts";
@@ -25,7 +25,7 @@ export interface Proxy extends AsyncDisposable {
   kill(): Promise<void>;
   /** Stops its process without ending it: connections open, and nobody answers. */
   freeze(): void;
-  /** Starts it again on the same port. */
+  /** Starts it again on the same port, once nobody else has it. */
   start(): Promise<void>;
 }
 
@@ -61,9 +61,13 @@ export async function startProxy({ login, refuses }: ProxyOptions = {}): Promise
     await ended;
   };
   const start = async (): Promise<void> => {
+    const begun = async (): Promise<number> =>
+      (await readFile(log, "utf8")).split("Accepting connections").length;
+    const before = await begun();
     const started = spawn(PROGRAM, ["-d", "-c", join(folder, "conf")], { stdio: "ignore" });
     child = started;
-    await until("the proxy listens", async () => started.exitCode !== null || (await isOpen(port)));
+    // That somebody listens there says nothing of who it is.
+    await until("the proxy listens", async () => started.exitCode !== null || (await begun()) > before);
     // Somebody else has the port.
     if (started.exitCode !== null) throw new Error("the proxy could not listen");
   };
@@ -83,8 +87,14 @@ export async function startProxy({ login, refuses }: ProxyOptions = {}): Promise
       return [...text.matchAll(/Request \(file descriptor \d+\): (\S+ \S+)/g)].map(([, asked = ""]) => asked);
     },
     kill,
+    start: () =>
+      until("the proxy listens where it was", () =>
+        start().then(
+          () => true,
+          () => false,
+        ),
+      ),
     freeze: () => void child?.kill("SIGSTOP"),
-    start,
     [Symbol.asyncDispose]: async () => {
       await kill();
       await rm(folder, { recursive: true });
@@ -100,16 +110,4 @@ async function freePort(): Promise<number> {
   server.close();
   await once(server, "close");
   return port;
-}
-
-async function isOpen(port: number): Promise<boolean> {
-  const socket = connect(port, "127.0.0.1");
-  try {
-    await once(socket, "connect");
-    return true;
-  } catch {
-    return false;
-  } finally {
-    socket.destroy();
-  }
 }

@@ -47,9 +47,11 @@ export function startOnPty(args: readonly string[], env: Readonly<Record<string,
     isRunning: () => shown.includes(RUN),
     interrupt: () => void child.terminal?.write("\u0003"),
     ended: child.exited.then(async (exitCode) => {
-      await until("the terminal's state is told", () => shown.split(BEGIN).length > 2);
+      // To the end of its line: a terminal's bytes come in pieces.
+      const states = () => [...shown.matchAll(/=== state (\S+)\r?\n/g)].map((match) => match[1]);
+      await until("the terminal's state is told", () => states().length === 2);
       child.terminal?.close();
-      const [before = "", after = ""] = [...shown.matchAll(/=== state (\S+)/g)].map((match) => match[1]);
+      const [before = "", after = ""] = states();
       return { exitCode, shown, before, after };
     }),
   };

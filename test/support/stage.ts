@@ -7,6 +7,7 @@ import { startHub } from "../../src/demo/hub.ts";
 import type { Hub, HubOptions } from "../../src/demo/hub.ts";
 import type { HubLogEntry } from "../../src/demo/hub-log.ts";
 import { isHomeFile } from "./home-files.ts";
+import { vouchedBytes } from "./kept-bytes.ts";
 import { parseEvents, runLuci, startLuci } from "./run-luci.ts";
 import type { LuciRun, RunOptions, SignalAfter } from "./run-luci.ts";
 import { tempHome } from "./temp-home.ts";
@@ -101,6 +102,20 @@ export async function arrivedAfter(
     const jobs = (resultOf(run)["jobs"] ?? []) as { doneBytes: number }[];
     return jobs.some(({ doneBytes }) => doneBytes >= leastBytes);
   });
+}
+
+/**
+ * The same, and the journals vouch for so many bytes: an interrupted run has a second for its last checkpoint, and a busy disk may
+ * need longer. From then on everything is paused.
+ */
+export async function keptAfter(
+  stage: Stage,
+  bytes: { readonly servedBytes: number; readonly leastBytes: number },
+): Promise<void> {
+  await arrivedAfter(stage, bytes);
+  const { exitCode, stderr } = await stage.luci(["pause", "--all"]);
+  if (exitCode !== 0) throw new Error(`luci pause: ${stderr}`);
+  await until("it is kept", async () => (await vouchedBytes(stage.models)) >= bytes.leastBytes);
 }
 
 /** A model of a catalog file, pinned to what a hub has. */

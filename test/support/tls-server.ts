@@ -1,4 +1,4 @@
-// A server of one file over https, that counts what it is asked and can cut connections.
+// A server of one file over https, that counts what it is asked and can cut connections when it is told to.
 
 import { once } from "node:events";
 import type { ServerResponse } from "node:http";
@@ -13,15 +13,16 @@ export interface TlsServer extends AsyncDisposable {
   asked(): number;
   /** Body bytes handed to the network. */
   servedBytes(): number;
-  /** Cuts no connection any more. */
+  /** Cuts every connection that has nothing more to send, and each that comes; until `serveAll`. */
+  cut(): void;
   serveAll(): void;
 }
 
 export interface TlsServerOptions {
   /** The address it listens on: 127.0.0.1 unless given. */
   readonly hostname?: string;
-  /** Cuts every connection once so many bytes went out. */
-  readonly cutsAfterBytes?: number;
+  /** Sends nothing more once so many bytes went out, until `cut` or `serveAll`. */
+  readonly stopsAfterBytes?: number;
 }
 
 const CHUNK_BYTES = 256 * 1024;
@@ -30,13 +31,17 @@ const CHUNK_BYTES = 256 * 1024;
 export async function serveTls(
   pair: Pair,
   content: Content,
-  { hostname = "127.0.0.1", cutsAfterBytes = Number.POSITIVE_INFINITY }: TlsServerOptions = {},
+  { hostname = "127.0.0.1", stopsAfterBytes = Number.POSITIVE_INFINITY }: TlsServerOptions = {},
 ): Promise<TlsServer> {
-  let [asked, servedBytes, limitBytes] = [0, 0, cutsAfterBytes];
+  let [asked, servedBytes, limitBytes] = [0, 0, stopsAfterBytes];
+  const end = Promise.withResolvers<void>();
   const send = async (response: ServerResponse, range: { start: number; end: number }): Promise<void> => {
     for (let at = range.start; at < range.end; at += CHUNK_BYTES) {
       if (response.destroyed) return;
-      if (servedBytes >= limitBytes) return void response.destroy();
+      if (servedBytes >= limitBytes) {
+        await end.promise;
+        if (servedBytes >= limitBytes) return void response.destroy();
+      }
       const chunk = content.read(at, Math.min(range.end, at + CHUNK_BYTES));
       servedBytes += chunk.length;
       if (!response.write(chunk)) await once(response, "drain").catch(() => undefined);
@@ -63,8 +68,10 @@ export async function serveTls(
     port: (server.address() as AddressInfo).port,
     asked: () => asked,
     servedBytes: () => servedBytes,
+    cut: end.resolve,
     serveAll: () => {
       limitBytes = Number.POSITIVE_INFINITY;
+      end.resolve();
     },
     [Symbol.asyncDispose]: async () => {
       const closed = once(server, "close");
