@@ -9,6 +9,7 @@ import { nodeFiles } from "../../src/platform/node-files.ts";
 import { type DiskHand, faultyFiles } from "../support/faulty-files.ts";
 import { checkInvariants } from "../support/invariants.ts";
 import { LARGE, type Rig, type RigRun, cdnBytes, eventsOf, modelContent, openRig } from "../support/rig.ts";
+import { hold } from "../support/stage.ts";
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
@@ -25,9 +26,17 @@ function roomyFiles(room: { freeBytes: number }, hand: DiskHand = () => undefine
   return { ...files, freeBytes: async () => room.freeBytes, diskBytes: async () => 50 * MIB };
 }
 
-/** A rig whose model comes so slowly that the watch has looked before it is there. */
+const RATE = { rateBytesPerSec: 4 * MIB } as const;
+
+/** A rig whose model takes its time. */
 function slowRig(): Promise<Rig> {
-  return openRig(LARGE, { rateBytesPerSec: 4 * MIB });
+  return openRig(LARGE, RATE);
+}
+
+/** From now on there is no room, and nothing gets done before the watch has looked. */
+function useUp(rig: Rig, room: { freeBytes: number }): void {
+  room.freeBytes = 100 * KIB;
+  hold(rig.hub);
 }
 
 /** Resolves at the first event of a type; the run goes on. */
@@ -47,6 +56,7 @@ describe.concurrent("others use up the disk", () => {
     const room = { freeBytes: 40 * MIB };
     let servedWhilePaused = 0;
     let pausedBytes = 0;
+    let isUsedUp = false;
     /** Until what was on its way is over; then for a while longer. */
     const lookAtPause = async (): Promise<void> => {
       for (let before = -1; before !== cdnBytes(rig.hub); await Bun.sleep(500)) before = cdnBytes(rig.hub);
@@ -56,8 +66,13 @@ describe.concurrent("others use up the disk", () => {
       room.freeBytes = 40 * MIB;
     };
     const onEvent = (event: LuciEventBody): void => {
-      if (pausedBytes === 0 && hasArrived(event)) room.freeBytes = 100 * KIB;
-      if (event.type === "run.paused") void lookAtPause();
+      if (!isUsedUp && hasArrived(event)) {
+        isUsedUp = true;
+        useUp(rig, room);
+      }
+      if (event.type !== "run.paused") return;
+      rig.hub.behave(RATE);
+      void lookAtPause();
     };
     const run = await rig.install({ files: roomyFiles(room), settings: WAITS, onEvent });
     expect(run.error).toBeNull();
@@ -76,7 +91,7 @@ describe.concurrent("others use up the disk", () => {
     await using rig = await slowRig();
     const room = { freeBytes: 40 * MIB };
     const onEvent = (event: LuciEventBody): void => {
-      if (hasArrived(event)) room.freeBytes = 100 * KIB;
+      if (hasArrived(event)) useUp(rig, room);
     };
     const run = await rig.install({
       files: roomyFiles(room),
@@ -90,6 +105,7 @@ describe.concurrent("others use up the disk", () => {
     expect(pausesOf(run)).toEqual(["run.paused"]);
     await checkInvariants(rig.models, rig.hub);
     rig.hub.reset();
+    rig.hub.behave(RATE);
     const again = await rig.install({ settings: { connections: 1 } });
     const keptBytes = eventsOf(again, "file.started")[0]!.resumedBytes;
     expect(keptBytes).toBeGreaterThan(0);
@@ -101,7 +117,7 @@ describe.concurrent("others use up the disk", () => {
     await using rig = await slowRig();
     const room = { freeBytes: 40 * MIB };
     const onEvent = (event: LuciEventBody): void => {
-      if (hasArrived(event)) room.freeBytes = 100 * KIB;
+      if (hasArrived(event)) useUp(rig, room);
     };
     const settings = { diskWaitMs: 0 };
     const run = await rig.install({ files: roomyFiles(room), settings, onEvent });
@@ -115,7 +131,7 @@ describe.concurrent("others use up the disk", () => {
     rig.hub.publish({ name: "org/other", files: [other] });
     const room = { freeBytes: 50 * MIB };
     const onEvent = (event: LuciEventBody): void => {
-      if (hasArrived(event)) room.freeBytes = 100 * KIB;
+      if (hasArrived(event)) useUp(rig, room);
     };
     const refs = ["hf:org/m:Q4_0", "hf:org/other:Q4_0"];
     const settings = { diskWaitMs: 1_000, jobs: 1 };
