@@ -33,10 +33,16 @@ function slowRig(): Promise<Rig> {
   return openRig(LARGE, RATE);
 }
 
-/** From now on there is no room, and nothing gets done before the watch has looked. */
-function useUp(rig: Rig, room: { freeBytes: number }): void {
-  room.freeBytes = 100 * KIB;
-  hold(rig.hub);
+/** Uses up the room once something is there to be kept; from then on nothing gets done before the watch has looked. */
+function useUp(rig: Rig, room: { freeBytes: number }): DiskHand {
+  let writtenBytes = 0;
+  return ({ name, path, sizeBytes }) => {
+    if (name !== "write" || !isData(path) || writtenBytes > MIB) return;
+    writtenBytes += sizeBytes;
+    if (writtenBytes <= MIB) return;
+    room.freeBytes = 100 * KIB;
+    hold(rig.hub);
+  };
 }
 
 /** Resolves at the first event of a type; the run goes on. */
@@ -45,18 +51,12 @@ function firstEvent(type: LuciEventBody["type"]) {
   return { seen: promise, onEvent: (event: LuciEventBody) => event.type === type && resolve() };
 }
 
-/** Whether something is there to be kept. */
-function hasArrived(event: LuciEventBody): boolean {
-  return event.type === "file.progress" && event.doneBytes > MIB;
-}
-
 describe.concurrent("others use up the disk", () => {
   test("transfers pause, and go on by themselves when there is room", async () => {
     await using rig = await slowRig();
     const room = { freeBytes: 40 * MIB };
     let servedWhilePaused = 0;
     let pausedBytes = 0;
-    let isUsedUp = false;
     /** Until what was on its way is over; then for a while longer. */
     const lookAtPause = async (): Promise<void> => {
       for (let before = -1; before !== cdnBytes(rig.hub); await Bun.sleep(500)) before = cdnBytes(rig.hub);
@@ -66,15 +66,11 @@ describe.concurrent("others use up the disk", () => {
       room.freeBytes = 40 * MIB;
     };
     const onEvent = (event: LuciEventBody): void => {
-      if (!isUsedUp && hasArrived(event)) {
-        isUsedUp = true;
-        useUp(rig, room);
-      }
       if (event.type !== "run.paused") return;
       rig.hub.behave(RATE);
       void lookAtPause();
     };
-    const run = await rig.install({ files: roomyFiles(room), settings: WAITS, onEvent });
+    const run = await rig.install({ files: roomyFiles(room, useUp(rig, room)), settings: WAITS, onEvent });
     expect(run.error).toBeNull();
     expect(pausesOf(run)).toEqual(["run.paused", "run.resumed"]);
     expect(eventsOf(run, "notice").map(({ message }) => message)).toEqual([
@@ -90,13 +86,9 @@ describe.concurrent("others use up the disk", () => {
   test("and give nothing back: the run ends in order, and the next one continues", async () => {
     await using rig = await slowRig();
     const room = { freeBytes: 40 * MIB };
-    const onEvent = (event: LuciEventBody): void => {
-      if (hasArrived(event)) useUp(rig, room);
-    };
     const run = await rig.install({
-      files: roomyFiles(room),
+      files: roomyFiles(room, useUp(rig, room)),
       settings: { ...WAITS, diskWaitMs: 1_500 },
-      onEvent,
     });
     expect(run.error).toMatchObject({ code: "E_NO_SPACE", exit: 8 });
     expect(run.error?.message).toMatch(
@@ -116,11 +108,8 @@ describe.concurrent("others use up the disk", () => {
   test("with no patience the run ends at once", async () => {
     await using rig = await slowRig();
     const room = { freeBytes: 40 * MIB };
-    const onEvent = (event: LuciEventBody): void => {
-      if (hasArrived(event)) useUp(rig, room);
-    };
     const settings = { diskWaitMs: 0 };
-    const run = await rig.install({ files: roomyFiles(room), settings, onEvent });
+    const run = await rig.install({ files: roomyFiles(room, useUp(rig, room)), settings });
     expect(run.error).toMatchObject({ code: "E_NO_SPACE", exit: 8 });
     expect(pausesOf(run)).toEqual([]);
   });
@@ -130,12 +119,9 @@ describe.concurrent("others use up the disk", () => {
     const other = { path: "other-Q4_0.gguf", content: await modelContent(LARGE + 1) };
     rig.hub.publish({ name: "org/other", files: [other] });
     const room = { freeBytes: 50 * MIB };
-    const onEvent = (event: LuciEventBody): void => {
-      if (hasArrived(event)) useUp(rig, room);
-    };
     const refs = ["hf:org/m:Q4_0", "hf:org/other:Q4_0"];
     const settings = { diskWaitMs: 1_000, jobs: 1 };
-    const run = await rig.install({ files: roomyFiles(room), settings, onEvent, refs });
+    const run = await rig.install({ files: roomyFiles(room, useUp(rig, room)), settings, refs });
     expect(run.result?.failed.map(({ error }) => error.code)).toEqual(["E_NO_SPACE", "E_NO_SPACE"]);
   });
 
