@@ -353,11 +353,19 @@ describe("ordered trouble", () => {
 
   test("stalls until the client gives up, and answers in its own words", async () => {
     onCdn({ stallAfterBytes: 300 });
+    const leave = new AbortController();
     const answer = await fetch(await cdnAddress(), {
       headers: { Range: "bytes=0-999" },
-      signal: AbortSignal.timeout(300),
+      signal: leave.signal,
     });
-    expect(await failureOf(answer.arrayBuffer())).toBeInstanceOf(Error);
+    const body = failureOf(answer.arrayBuffer());
+    await hub.whenServed(300, {
+      filter: (entry) => entry.origin === "cdn",
+      signal: AbortSignal.timeout(60_000),
+    });
+    expect(await Promise.race([body, Bun.sleep(300).then(() => "silence")])).toBe("silence");
+    leave.abort();
+    expect(await body).toBeInstanceOf(Error);
     expect(hub.log().at(-1)).toMatchObject({ bytesServed: 300, isComplete: false });
     hub.behave({ intercept: () => new Response("teapot", { status: 418, headers: { "x-own": "1" } }) });
     const own = await fetch(resolveUrl("README.md"));

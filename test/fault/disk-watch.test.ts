@@ -9,6 +9,7 @@ import { nodeFiles } from "../../src/platform/node-files.ts";
 import { type DiskHand, faultyFiles } from "../support/faulty-files.ts";
 import { checkInvariants } from "../support/invariants.ts";
 import { LARGE, type Rig, type RigRun, cdnBytes, eventsOf, modelContent, openRig } from "../support/rig.ts";
+import { hold } from "../support/stage.ts";
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
@@ -25,20 +26,29 @@ function roomyFiles(room: { freeBytes: number }, hand: DiskHand = () => undefine
   return { ...files, freeBytes: async () => room.freeBytes, diskBytes: async () => 50 * MIB };
 }
 
-/** A rig whose model comes so slowly that the watch has looked before it is there. */
+const RATE = { rateBytesPerSec: 4 * MIB } as const;
+
+/** A rig whose model takes its time. */
 function slowRig(): Promise<Rig> {
-  return openRig(LARGE, { rateBytesPerSec: 4 * MIB });
+  return openRig(LARGE, RATE);
+}
+
+/** Uses up the room once something is there to be kept; from then on nothing gets done before the watch has looked. */
+function useUp(rig: Rig, room: { freeBytes: number }): DiskHand {
+  let writtenBytes = 0;
+  return ({ name, path, sizeBytes }) => {
+    if (name !== "write" || !isData(path) || writtenBytes > MIB) return;
+    writtenBytes += sizeBytes;
+    if (writtenBytes <= MIB) return;
+    room.freeBytes = 100 * KIB;
+    hold(rig.hub);
+  };
 }
 
 /** Resolves at the first event of a type; the run goes on. */
 function firstEvent(type: LuciEventBody["type"]) {
   const { promise, resolve } = Promise.withResolvers<void>();
   return { seen: promise, onEvent: (event: LuciEventBody) => event.type === type && resolve() };
-}
-
-/** Whether something is there to be kept. */
-function hasArrived(event: LuciEventBody): boolean {
-  return event.type === "file.progress" && event.doneBytes > MIB;
 }
 
 describe.concurrent("others use up the disk", () => {
@@ -56,10 +66,11 @@ describe.concurrent("others use up the disk", () => {
       room.freeBytes = 40 * MIB;
     };
     const onEvent = (event: LuciEventBody): void => {
-      if (pausedBytes === 0 && hasArrived(event)) room.freeBytes = 100 * KIB;
-      if (event.type === "run.paused") void lookAtPause();
+      if (event.type !== "run.paused") return;
+      rig.hub.behave(RATE);
+      void lookAtPause();
     };
-    const run = await rig.install({ files: roomyFiles(room), settings: WAITS, onEvent });
+    const run = await rig.install({ files: roomyFiles(room, useUp(rig, room)), settings: WAITS, onEvent });
     expect(run.error).toBeNull();
     expect(pausesOf(run)).toEqual(["run.paused", "run.resumed"]);
     expect(eventsOf(run, "notice").map(({ message }) => message)).toEqual([
@@ -75,13 +86,9 @@ describe.concurrent("others use up the disk", () => {
   test("and give nothing back: the run ends in order, and the next one continues", async () => {
     await using rig = await slowRig();
     const room = { freeBytes: 40 * MIB };
-    const onEvent = (event: LuciEventBody): void => {
-      if (hasArrived(event)) room.freeBytes = 100 * KIB;
-    };
     const run = await rig.install({
-      files: roomyFiles(room),
+      files: roomyFiles(room, useUp(rig, room)),
       settings: { ...WAITS, diskWaitMs: 1_500 },
-      onEvent,
     });
     expect(run.error).toMatchObject({ code: "E_NO_SPACE", exit: 8 });
     expect(run.error?.message).toMatch(
@@ -90,6 +97,7 @@ describe.concurrent("others use up the disk", () => {
     expect(pausesOf(run)).toEqual(["run.paused"]);
     await checkInvariants(rig.models, rig.hub);
     rig.hub.reset();
+    rig.hub.behave(RATE);
     const again = await rig.install({ settings: { connections: 1 } });
     const keptBytes = eventsOf(again, "file.started")[0]!.resumedBytes;
     expect(keptBytes).toBeGreaterThan(0);
@@ -100,11 +108,8 @@ describe.concurrent("others use up the disk", () => {
   test("with no patience the run ends at once", async () => {
     await using rig = await slowRig();
     const room = { freeBytes: 40 * MIB };
-    const onEvent = (event: LuciEventBody): void => {
-      if (hasArrived(event)) room.freeBytes = 100 * KIB;
-    };
     const settings = { diskWaitMs: 0 };
-    const run = await rig.install({ files: roomyFiles(room), settings, onEvent });
+    const run = await rig.install({ files: roomyFiles(room, useUp(rig, room)), settings });
     expect(run.error).toMatchObject({ code: "E_NO_SPACE", exit: 8 });
     expect(pausesOf(run)).toEqual([]);
   });
@@ -114,12 +119,9 @@ describe.concurrent("others use up the disk", () => {
     const other = { path: "other-Q4_0.gguf", content: await modelContent(LARGE + 1) };
     rig.hub.publish({ name: "org/other", files: [other] });
     const room = { freeBytes: 50 * MIB };
-    const onEvent = (event: LuciEventBody): void => {
-      if (hasArrived(event)) room.freeBytes = 100 * KIB;
-    };
     const refs = ["hf:org/m:Q4_0", "hf:org/other:Q4_0"];
     const settings = { diskWaitMs: 1_000, jobs: 1 };
-    const run = await rig.install({ files: roomyFiles(room), settings, onEvent, refs });
+    const run = await rig.install({ files: roomyFiles(room, useUp(rig, room)), settings, refs });
     expect(run.result?.failed.map(({ error }) => error.code)).toEqual(["E_NO_SPACE", "E_NO_SPACE"]);
   });
 

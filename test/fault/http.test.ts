@@ -7,6 +7,7 @@ import { gzipSync } from "node:zlib";
 import { LuciError } from "../../src/domain/errors.ts";
 import type { HttpOptions } from "../../src/platform/http.ts";
 import { createHttp } from "../../src/platform/http.ts";
+import { until } from "../support/until.ts";
 
 interface Asked {
   readonly path: string;
@@ -284,18 +285,31 @@ describe("waiting", () => {
       if (path === "/busy") socket.write(busy);
     });
     const reason = new Error("whatever the caller gave");
-    const interrupt = async (run: (signal: AbortSignal) => Promise<unknown>) => {
+    const interrupt = async (isWaiting: () => boolean, run: (signal: AbortSignal) => Promise<unknown>) => {
       const controller = new AbortController();
       const pending = run(controller.signal).catch((thrown: unknown) => thrown);
-      setTimeout(() => controller.abort(reason), 50);
+      await until("it waits", isWaiting);
+      controller.abort(reason);
       expect(await pending).toBe(reason);
     };
+    const isAsked = (path: string, times: number) => () =>
+      server.asked.filter((one) => one.path === path).length === times;
     // Left alone, each of them would wait for minutes, or end with another reason.
     const patient = http({ stallMs: 600_000 });
-    await interrupt((signal) => patient.open(`${server.url}/silent`, { signal }));
-    await interrupt(async (signal) => readAll((await patient.open(`${server.url}/body`, { signal })).body()));
-    await interrupt((signal) => patient.json(`${server.url}/body`, { signal }));
-    await interrupt((signal) => http({ retries: 1 }).json(`${server.url}/busy`, { signal }));
+    await interrupt(isAsked("/silent", 1), (signal) => patient.open(`${server.url}/silent`, { signal }));
+    let received = "";
+    const read = async (signal: AbortSignal): Promise<void> => {
+      const answer = await patient.open(`${server.url}/body`, { signal });
+      for await (const chunk of answer.body()) received += Buffer.from(chunk).toString();
+    };
+    await interrupt(() => received === "abc", read);
+    await interrupt(isAsked("/body", 2), (signal) => patient.json(`${server.url}/body`, { signal }));
+    let retries = 0;
+    const retrying = http({ retries: 1, onRetry: () => void (retries += 1) });
+    await interrupt(
+      () => retries === 1,
+      (signal) => retrying.json(`${server.url}/busy`, { signal }),
+    );
     expect(server.asked.filter(({ path }) => path === "/busy")).toHaveLength(1);
   });
 });

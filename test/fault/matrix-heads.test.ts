@@ -71,16 +71,17 @@ const silences: Row[] = [
   },
   {
     name: "a slow but steady body is no stall",
-    settings: { stallMs: 300 },
+    // All pauses together are much longer, and each of them is much shorter, however late it ends.
+    settings: { stallMs: 3_000 },
     script: always((request, { content }) =>
       (function* () {
         for (const step of file(content, request)) {
           yield step;
-          yield { pauseMs: 60 };
+          yield { pauseMs: 250 };
         }
       })(),
     ),
-    wants: { mostTransfers: 1 },
+    wants: { mostTransfers: 1, leastMs: 6_000 },
   },
 ];
 

@@ -385,14 +385,14 @@ const gone: Row[] = [
     wants: { also: ({ server }) => expect(server.log.filter(({ method }) => method !== "GET")).toEqual([]) },
   },
   {
-    name: "a line of 2 MiB/s for each of eight connections is no stall",
+    name: "a line of half a MiB/s for each of eight connections is no stall",
     sizeBytes: LONG,
-    settings: { connections: 8, stallMs: 500 },
+    settings: { connections: 8, stallMs: 3_000 },
     script: always((request, { content }) =>
       (function* () {
         for (const step of file(content, request)) {
           yield step;
-          yield { pauseMs: 40 };
+          yield { pauseMs: 250 };
         }
       })(),
     ),

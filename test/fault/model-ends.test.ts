@@ -12,6 +12,7 @@ import { nodeFiles } from "../../src/platform/node-files.ts";
 import { type DiskHand, diskRefusal, faultyFiles } from "../support/faulty-files.ts";
 import { checkInvariants } from "../support/invariants.ts";
 import { LARGE, type Rig, SMALL, eventsOf, installOptions, modelContent, openRig } from "../support/rig.ts";
+import { hold } from "../support/stage.ts";
 
 const MIB = 1024 * 1024;
 const MANIFESTS = join(".luci", "v1", "manifests");
@@ -125,7 +126,10 @@ describe.concurrent("a model", () => {
     await using rig = await openRig(SMALL, { repos });
     let removal: Promise<void> | null = null;
     const onEvent = ({ type }: LuciEventBody): void => {
-      if (type === "file.done") removal ??= removeFolders(rig.models);
+      if (type !== "file.done" || removal) return;
+      // Nothing more gets done before it is gone.
+      hold(rig.hub);
+      removal = removeFolders(rig.models).finally(() => rig.hub.behave({ rateBytesPerSec: null }));
     };
     const run = await rig.install({ settings: { jobs: 1 }, onEvent });
     await removal;
@@ -172,7 +176,10 @@ describe.concurrent("a cancel that deletes", () => {
     const events: LuciEventBody[] = [];
     const onEvent = (event: LuciEventBody): void => {
       events.push(event);
-      if (event.type === "file.done") void spoil();
+      if (event.type !== "file.done") return;
+      // The other one is not to be done before the cancel.
+      hold(rig.hub);
+      void spoil();
     };
     const context = rig.context({ onEvent, settings: { jobs: 1 } });
     const spoil = async (): Promise<void> => {

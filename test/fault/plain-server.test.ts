@@ -121,7 +121,9 @@ describe.concurrent("a server that goes away", () => {
     expect(run.error).toBeNull();
     expect(await installedSha256(rig)).toBe(sha256(bytes));
     expect(eventsOf(run, "file.retrying").map(({ code }) => code)).toEqual(["E_NETWORK", "E_NETWORK"]);
-    expect(transfers(server).map(({ range }) => range?.startBytes)).toHaveLength(2);
+    const starts = transfers(server).map(({ range }) => range?.startBytes);
+    expect(starts).toEqual([0, expect.any(Number)]);
+    expect(starts[1]).toBeGreaterThan(0);
     expect(run.result?.fetchedBytes).toBe(SMALL);
   });
 

@@ -3,10 +3,12 @@
 // needs: strace (strace)
 
 import { describe, expect, test } from "bun:test";
-import { rm } from "node:fs/promises";
+import { readFile, rm } from "node:fs/promises";
+import { join } from "node:path";
 import { checkInvariants } from "../support/invariants.ts";
 import { ggufFile } from "../support/model-repos.ts";
 import { type Stage, type StageRun, fileBytes, openStage } from "../support/stage.ts";
+import { tempHome } from "../support/temp-home.ts";
 
 const MIB = 1024 * 1024;
 const ONE = ["install", "hf:org/one:one.gguf"];
@@ -23,8 +25,8 @@ if (!canTrace) {
   console.warn(message);
 }
 
-function failing(call: string, how: string): Required<Pick<StageRun, "wrapper">> {
-  const trace = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", `trace=${call}`];
+function failing(call: string, how: string, log = "/dev/null"): Required<Pick<StageRun, "wrapper">> {
+  const trace = ["strace", "-f", "-qq", "-o", log, "-e", `trace=${call}`];
   return { wrapper: [...trace, "-e", `inject=${call}:${how}`] };
 }
 
@@ -60,10 +62,15 @@ describe.skipIf(!canTrace)("a system call that fails once", () => {
   ] as const;
   test.each(rows)("%s: %s, each time it is made", async (call, errno) => {
     await using stage = await stageOf(2 * MIB);
+    await using logs = await tempHome();
+    const log = join(logs.path, "calls");
     let met = 0;
     for (let nth = 1; nth <= MOST_CALLS; nth += 1) {
       await rm(stage.models, { recursive: true, force: true });
-      const run = await stage.luci([...ONE, "--disk-wait", "0"], failing(call, `error=${errno}:when=${nth}`));
+      const how = failing(call, `error=${errno}:when=${nth}`, log);
+      const run = await stage.luci([...ONE, "--disk-wait", "0"], how);
+      // A call that luci does not make cannot fail.
+      if (nth === 1) expect(await readFile(log, "utf8")).toContain("(INJECTED)");
       expect([nth, [0, 8].includes(run.exitCode), run.stderr]).toEqual([nth, true, run.stderr]);
       expectCalm(run.stderr);
       if (run.exitCode === 8) expect(run.stderr).toContain(stage.home);

@@ -350,9 +350,12 @@ describe.skipIf(!able)("a place of an odd shape", () => {
     await using stage = await stageOf(20 * MIB, 8 * MIB);
     const child = stage.start([...ONE, "--connections", "1"]);
     await heldAfter(stage.hub, 9 * MIB);
+    await whenWritten(stage.models, 6 * MIB);
     child.kill("SIGINT");
     expect((await child.ended).exitCode).toBe(130);
+    expect((await checkInvariants(stage.models, stage.hub)).journals).toBe(1);
     const [part = ""] = (await readdir(stage.partials)).filter((name) => name.endsWith(".part"));
+    expect((await stat(join(stage.partials, part))).size).toBeGreaterThan(5 * MIB);
     await truncate(join(stage.partials, part), 5 * MIB);
     stage.hub.behave({ rateBytesPerSec: null });
     expect((await stage.luci(ONE)).exitCode).toBe(0);

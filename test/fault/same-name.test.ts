@@ -33,6 +33,8 @@ async function begin(rig: Rig, ref: string): Promise<{ end: Promise<RigRun> }> {
   let begun = false;
   const end = rig.install({
     refs: [ref],
+    // One request for all of it: of several, one may be asked for when the others are answered.
+    settings: { connections: 1 },
     onEvent: (event) => {
       begun ||= isStarted(event);
     },

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { ggufFile } from "../support/model-repos.ts";
 import { canHave, fill, mountTmpfs } from "../support/real-disk.ts";
 import { startServe } from "../support/serve.ts";
-import { finalsBelow, openStage, resultOf } from "../support/stage.ts";
+import { finalsBelow, hold, openStage, resultOf } from "../support/stage.ts";
 import { until } from "../support/until.ts";
 
 const MIB = 1024 * 1024;
@@ -39,7 +39,7 @@ async function openRoom() {
   const env = { LUCI_MODELS: disk.path };
   expect((await stage.luci(["install", SMALL], { env })).exitCode).toBe(0);
   await rm(join(disk.path, "small.gguf"));
-  stage.hub.behave({ rateBytesPerSec: MIB });
+  hold(stage.hub);
   const serve = await startServe(stage, { env });
   const { data } = await serve.ask("GET", "/v1/models");
   const repair = `/v1/models/${encodeURIComponent(data.models[0].name)}/verify`;
@@ -105,7 +105,7 @@ test.skipIf(!able)(
       repos: [{ name: "org/small", files: [await ggufFile("small.gguf", 20 * MIB, 1)] }],
     });
     await using disk = await mountTmpfs(40 * MIB);
-    stage.hub.behave({ rateBytesPerSec: MIB });
+    hold(stage.hub);
     const env = { LUCI_MODELS: disk.path };
     const child = stage.start(["install", "hf:org/small:small.gguf"], { env, timeoutMs: 120_000 });
     try {

@@ -10,9 +10,11 @@ import type { InstallResult } from "../../src/domain/results.ts";
 import { shareStore } from "../../src/store/store.ts";
 import { checkInvariants } from "../support/invariants.ts";
 import { LARGE, type Rig, installOptions, modelContent, openRig } from "../support/rig.ts";
+import { hold } from "../support/stage.ts";
 import { until } from "../support/until.ts";
 
 const MIB = 1024 * 1024;
+const RATE = { rateBytesPerSec: 8 * MIB } as const;
 /** Of runs that wait for each other. */
 const DEADLINE_MS = 120_000;
 
@@ -41,7 +43,18 @@ async function openTwins(sizeBytes: number): Promise<Rig> {
   });
   const repos = ["one", ...twinsOf(sizeBytes)].map((name) => repoOf(name, content));
   repos.push(repoOf("other", await modelContent(300 * 1024 + 1)));
-  return openRig(sizeBytes, { repos, rateBytesPerSec: 8 * MIB });
+  return openRig(sizeBytes, { repos, ...RATE });
+}
+
+/** Who waits for somebody else's file. */
+function watchWaiting() {
+  const waiting = new Set<string>();
+  const onEventOf =
+    (name: string) =>
+    (event: LuciEventBody): void => {
+      if (event.type === "notice" && event.message.includes("waiting")) waiting.add(name);
+    };
+  return { waiting, onEventOf };
 }
 
 const wholes = (results: readonly InstallResult[]): number[] =>
@@ -55,9 +68,17 @@ describe.each([LARGE, 900 * 1024 + 7])("a file of %d bytes that several models n
     await using rig = await openTwins(sizeBytes);
     const { start } = openService(rig, { preempt: true });
     const begun = Promise.withResolvers<void>();
-    const one = start("one", 0, ({ type }) => type === "file.started" && begun.resolve());
+    const one = start("one", 0, ({ type }) => {
+      if (type !== "file.started") return;
+      // It is not to be done before the others come.
+      hold(rig.hub);
+      begun.resolve();
+    });
     await begun.promise;
-    const twins = names.map((name) => start(name, 10, () => undefined));
+    const { waiting, onEventOf } = watchWaiting();
+    const twins = names.map((name) => start(name, 10, onEventOf(name)));
+    await until("the twins wait", () => waiting.size === names.length);
+    rig.hub.behave(RATE);
     expect(wholes(await Promise.all([one, ...twins]))).toEqual(ones);
     await checkInvariants(rig.models, rig.hub);
   });
@@ -65,7 +86,7 @@ describe.each([LARGE, 900 * 1024 + 7])("a file of %d bytes that several models n
   test("is waited for without a place: another goes on while the first is paused", async () => {
     await using rig = await openTwins(sizeBytes);
     const { start, steering } = openService(rig, { preempt: false });
-    const waiting = new Set<string>();
+    const { waiting, onEventOf } = watchWaiting();
     const begun = Promise.withResolvers<void>();
     const one = start("one", 0, ({ type }) => {
       if (type !== "file.started") return;
@@ -73,11 +94,7 @@ describe.each([LARGE, 900 * 1024 + 7])("a file of %d bytes that several models n
       begun.resolve();
     });
     await begun.promise;
-    const twins = names.map((name) =>
-      start(name, 0, (event) => {
-        if (event.type === "notice" && event.message.includes("waiting")) waiting.add(name);
-      }),
-    );
+    const twins = names.map((name) => start(name, 0, onEventOf(name)));
     await until("the twins wait", () => waiting.size === names.length);
     expect(wholes([await start("other", 0, () => undefined)])).toEqual([1]);
     steering.handle("one")?.resume();
