@@ -4,7 +4,7 @@
 import type { Context } from "./app/context.ts";
 import type { Command, Front, Input } from "./cli/command.ts";
 import type { Desk } from "./control/desk.ts";
-import { LuciError, reportError, toLuciError } from "./domain/errors.ts";
+import { LuciError, isEcho, reportError, toLuciError } from "./domain/errors.ts";
 import type { Emit } from "./domain/events.ts";
 import { redactText } from "./domain/redact.ts";
 import type { PartialsPolicy } from "./domain/settings.ts";
@@ -15,7 +15,6 @@ import type { Face } from "./ui/face-types.ts";
 const WIND_DOWN_MS: Readonly<Record<PartialsPolicy, number>> = { resume: 900, delete: 10_000 };
 /** How long a service may take to put everything in order. */
 const SERVICE_WIND_DOWN_MS = 5_000;
-const DEFAULT_COLUMNS = 80;
 /** Where a compiled program finds itself: inside its own executable. */
 const EMBEDDED = /^(?:\/\$bunfs\/|[A-Z]:[\\/]~BUN[\\/])/;
 
@@ -30,6 +29,8 @@ interface Run {
   /** What the command was given; null until it is understood. */
   input: Input | null;
   partials: PartialsPolicy;
+  /** Waits for a disk that is slow to put unfinished files at rest; null for a run that has none. */
+  rest: (() => Promise<boolean>) | null;
   /** It runs until it is told to stop: that is a success. */
   isService: boolean;
   /** Set by the first failure: later ones are its echoes. */
@@ -49,6 +50,7 @@ async function main(argv: readonly string[]): Promise<void> {
     desk: null,
     input: null,
     partials: "resume",
+    rest: null,
     isService: false,
     failed: false,
     ended: false,
@@ -108,15 +110,17 @@ function openFront(run: Run, { command, input, emit, version }: Scene): Front {
 }
 
 async function makeContext(run: Run, { command, input, emit, version }: Scene): Promise<Context> {
-  const [{ settingsOf }, { createContext }, { widenDiskThreads }] = await Promise.all([
+  const [{ settingsOf }, { createContext }, { widenDiskThreads }, { awaitRest }] = await Promise.all([
     import("./cli/settings.ts"),
     import("./app/context.ts"),
     import("./platform/disk-threads.ts"),
+    import("./app/interrupt.ts"),
   ]);
   await widenDiskThreads();
   const settings = await settingsOf(input, { emit, network: command.network });
   run.partials = settings.partials;
   const context = createContext({ settings, emit, signal: run.controller.signal, version });
+  if (!run.isService) run.rest = () => awaitRest(context);
   if (command.network) run.desk = await openDesk(context);
   return context;
 }
@@ -144,7 +148,7 @@ function numberedEmit(face: Face, run: Run): Emit {
 
 /** The run's face, opened on first need; where the command line was not understood, `--json` counts all the same. */
 async function faceOf(run: Run): Promise<Face> {
-  const [{ createFace }, { isAscii }, { mentions }] = await Promise.all([
+  const [{ createFace }, { DEFAULT_COLUMNS, isAscii }, { mentions }] = await Promise.all([
     import("./ui/face.ts"),
     import("./ui/style.ts"),
     import("./cli/command-line.ts"),
@@ -199,13 +203,6 @@ function watch(run: Run): void {
   process.on("unhandledRejection", crash);
 }
 
-/** Whether an error is only the interrupt, seen by a promise that nobody waits for any more. */
-function isEcho(signal: AbortSignal, thrown: unknown): boolean {
-  return (
-    signal.aborted && (thrown === signal.reason || (thrown instanceof Error && thrown.name === "AbortError"))
-  );
-}
-
 /** The first signal asks the run to wind down, the second ends it. */
 function stop(run: Run, signal: StopSignal): void {
   const exit = SIGNAL_EXITS[signal];
@@ -215,14 +212,18 @@ function stop(run: Run, signal: StopSignal): void {
   leaveAfter(run, run.isService ? SERVICE_WIND_DOWN_MS : WIND_DOWN_MS[run.partials]);
 }
 
-/** However long the winding down takes: a run that was told to end ends. */
+/** However long the winding down takes: a run that was told to end ends, and only a disk may keep it a little longer. */
 function leaveAfter(run: Run, waitMs: number): void {
   const end = (): void => {
     if (!run.failed && process.exitCode !== SIGNAL_EXITS.SIGPIPE)
       run.face?.error(reportError(run.controller.signal.reason));
     leave(run, Number(process.exitCode ?? 1));
   };
-  setTimeout(end, waitMs).unref();
+  const late = async (): Promise<void> => {
+    if (!(await run.rest?.())) end();
+    setTimeout(end, waitMs).unref();
+  };
+  setTimeout(() => void late(), waitMs).unref();
 }
 
 function leave(run: Run, exit: number): never {
@@ -241,8 +242,8 @@ async function fail(run: Run, thrown: unknown): Promise<void> {
   if (exit === SIGNAL_EXITS.SIGPIPE) return;
   const face = await faceOf(run);
   if (code !== "E_INTERNAL") return face.error({ code, message, hint, exit });
-  const stack = thrown instanceof Error ? thrown.stack : undefined;
-  face.error({ code, message: redactText(message), hint, exit }, redactText(stack ?? ""));
+  const stack = thrown instanceof Error ? (thrown.stack ?? "") : "";
+  face.error({ code, message: redactText(message), hint, exit }, redactText(stack));
 }
 
 async function close(run: Run): Promise<void> {

@@ -156,3 +156,10 @@ export function reportError(thrown: unknown): ErrorReport {
   const { code, message, hint, exit } = toLuciError(thrown);
   return { code, message, hint, exit };
 }
+
+/** Whether an error is only the interrupt, seen by a promise that nobody waits for any more. */
+export function isEcho(signal: AbortSignal, thrown: unknown): boolean {
+  return (
+    signal.aborted && (thrown === signal.reason || (thrown instanceof Error && thrown.name === "AbortError"))
+  );
+}

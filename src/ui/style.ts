@@ -16,6 +16,9 @@ export interface Style {
   readonly ascii?: boolean;
 }
 
+/** Of a terminal that does not say how wide it is. */
+export const DEFAULT_COLUMNS = 80;
+
 export const SYMBOLS = {
   done: "✓",
   failed: "✗",

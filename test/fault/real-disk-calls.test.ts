@@ -6,9 +6,11 @@ import { describe, expect, test } from "bun:test";
 import { readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { checkInvariants } from "../support/invariants.ts";
+import { vouchedBytes } from "../support/kept-bytes.ts";
 import { ggufFile } from "../support/model-repos.ts";
-import { type Stage, type StageRun, fileBytes, openStage } from "../support/stage.ts";
+import { type Stage, type StageRun, arrivedAfter, fileBytes, openStage } from "../support/stage.ts";
 import { tempHome } from "../support/temp-home.ts";
+import { until } from "../support/until.ts";
 
 const MIB = 1024 * 1024;
 const ONE = ["install", "hf:org/one:one.gguf"];
@@ -159,5 +161,25 @@ describe.skipIf(!canTrace)("a sync of data", () => {
     expect((await checkInvariants(stage.models, stage.hub)).finals).toEqual([]);
     expect((await stage.luci(ONE)).exitCode).toBe(0);
     await expectWhole(stage);
+  });
+
+  test.each([
+    ["once: it says so, and everything is kept", 1, true],
+    ["twice: the second ends it", 2, false],
+  ])("that takes long when Ctrl-C comes %s", async (_what, times, isKept) => {
+    await using stage = await stageOf(40 * MIB);
+    stage.hub.behave({ rateBytesPerSec: 8 * MIB });
+    // With -D it is luci that is the child, and hears the signal.
+    const [strace = "", ...slow] = failing("fdatasync", "delay_enter=4000000").wrapper;
+    const child = stage.start([...ONE, "--connections", "1"], { wrapper: [strace, "-D", ...slow] });
+    await arrivedAfter(stage, { servedBytes: 6 * MIB, leastBytes: 2 * MIB });
+    child.kill("SIGINT");
+    await until("it says what it waits for", () => child.output().stderr.includes("still writing"));
+    if (times > 1) child.kill("SIGINT");
+    const { exitCode, stderr } = await child.ended;
+    expect([exitCode, stderr.includes("Kept")]).toEqual([130, isKept]);
+    expectCalm(stderr);
+    if (isKept) expect(await vouchedBytes(stage.models)).toBeGreaterThan(2 * MIB);
+    await checkInvariants(stage.models, stage.hub);
   });
 });
