@@ -55,9 +55,12 @@ async function main(argv: readonly string[]): Promise<void> {
     failed: false,
     ended: false,
   };
-  watch(run);
+  // Asked by scripts, again and again: nothing else is loaded, and nobody need be told to stop.
+  const asksVersion = argv.length === 1 && (argv[0] === "--version" || argv[0] === "-V");
+  if (!asksVersion) watch(run);
   try {
-    await answer(run);
+    if (asksVersion) await printPage((await import("./cli/version.ts")).versionLine());
+    else await answer(run);
   } catch (thrown) {
     await fail(run, thrown);
   }
@@ -65,10 +68,6 @@ async function main(argv: readonly string[]): Promise<void> {
 }
 
 async function answer(run: Run): Promise<void> {
-  if (run.argv.length === 1 && (run.argv[0] === "--version" || run.argv[0] === "-V")) {
-    // Asked by scripts, again and again: nothing else is loaded.
-    return printPage((await import("./cli/version.ts")).versionLine());
-  }
   const { readRequest } = await import("./cli/request.ts");
   const request = await readRequest(run.argv);
   if (request.kind === "page") return printPage(request.text);
