@@ -109,17 +109,16 @@ function openFront(run: Run, { command, input, emit, version }: Scene): Front {
 }
 
 async function makeContext(run: Run, { command, input, emit, version }: Scene): Promise<Context> {
-  const [{ settingsOf }, { createContext }, { widenDiskThreads }, { awaitRest }] = await Promise.all([
+  const [{ settingsOf }, { createContext }, { widenDiskThreads }] = await Promise.all([
     import("./cli/settings.ts"),
     import("./app/context.ts"),
     import("./platform/disk-threads.ts"),
-    import("./app/interrupt.ts"),
   ]);
   await widenDiskThreads();
   const settings = await settingsOf(input, { emit, network: command.network });
   run.partials = settings.partials;
   const context = createContext({ settings, emit, signal: run.controller.signal, version });
-  if (!run.isService) run.rest = () => awaitRest(context);
+  if (!run.isService) run.rest = async () => (await import("./app/interrupt.ts")).awaitRest(context);
   if (command.network) run.desk = await openDesk(context);
   return context;
 }
