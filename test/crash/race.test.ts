@@ -11,13 +11,11 @@ import { brokenPromises, emptyTally } from "../support/kill-tally.ts";
 import { prng } from "../support/prng.ts";
 import { race } from "../support/race-loop.ts";
 import { parseEvents } from "../support/run-luci.ts";
-import { fileBytes, openStage } from "../support/stage.ts";
+import { ONE_BY_ONE, fileBytes, openStage } from "../support/stage.ts";
 import type { Stage, StageRun } from "../support/stage.ts";
 import { until } from "../support/until.ts";
 
 const MIB = 1024 * 1024;
-/** Several connections help each other where it is slow, and then bytes come twice. */
-const ONE_BY_ONE = ["--connections", "1"];
 /** flock that says yes to everybody, as some network disks do. */
 const LIE = ["-e", "trace=flock", "-e", "inject=flock:retval=0"];
 const LYING = ["strace", "-f", "-qq", "-o", "/dev/null", ...LIE];

@@ -7,7 +7,7 @@ import { checkInvariants } from "../support/invariants.ts";
 import { vouchedBytes } from "../support/kept-bytes.ts";
 import { openNamedStage } from "../support/named-stage.ts";
 import { type Serve, startServe } from "../support/serve.ts";
-import { fileBytes, finalsBelow, heldAfter, type Stage } from "../support/stage.ts";
+import { ONE_BY_ONE, fileBytes, finalsBelow, heldAfter, type Stage } from "../support/stage.ts";
 import { until } from "../support/until.ts";
 
 const MIB = 1024 * 1024;
@@ -51,8 +51,7 @@ test("two that run and five that wait survive", async () => {
   stage.hub.reset();
   stage.hub.behave({ rateBytesPerSec: null });
 
-  // One connection: several help each other where it is slow, and then bytes come twice.
-  serve = await startServe(stage, { env, args: ["--jobs", "2", "--connections", "1"] });
+  serve = await startServe(stage, { env, args: ["--jobs", "2", ...ONE_BY_ONE] });
   const before = await serve.jobs();
   expect(before.map(({ id, ref }) => [id, ref])).toEqual(added.map(({ id, ref }) => [id, ref]));
   expect(before.map(({ priority }) => priority)).toEqual([-10, -10, -10, -10, -10, -10, 50]);

@@ -7,14 +7,13 @@ import { checkInvariants } from "../support/invariants.ts";
 import { vouchedBytes } from "../support/kept-bytes.ts";
 import { ggufFile, wholeRepo } from "../support/model-repos.ts";
 import { parseEvents } from "../support/run-luci.ts";
-import { errorOf, fileBytes, filesBelow, heldAfter, hold, openStage } from "../support/stage.ts";
+import { ONE_BY_ONE, errorOf, fileBytes, filesBelow, heldAfter, hold, openStage } from "../support/stage.ts";
 import type { Stage } from "../support/stage.ts";
 import { until } from "../support/until.ts";
 
 const MIB = 1024 * 1024;
 const CHECKPOINT_BYTES = 32 * MIB;
-/** One connection: several help each other where it is slow, and then bytes come twice. */
-const SMALL = ["install", "hf:org/small:small.gguf", "--connections", "1"];
+const SMALL = ["install", "hf:org/small:small.gguf", ...ONE_BY_ONE];
 const LARGE = ["install", "hf:org/large:large.gguf"];
 
 let stage: Stage;
@@ -51,7 +50,7 @@ async function said(child: ReturnType<Stage["start"]>, text: string): Promise<vo
 
 test.each([
   ["a file", SMALL, "org/small"],
-  ["a repository", ["install", "hf:org/whole", "--connections", "1"], "org/whole"],
+  ["a repository", ["install", "hf:org/whole", ...ONE_BY_ONE], "org/whole"],
 ])("two that begin together on %s fetch it once", async (_what, args, repo) => {
   for (let round = 0; round < 4; round += 1) {
     await rm(stage.models, { recursive: true, force: true });

@@ -10,6 +10,7 @@ import { vouchedBytes } from "../support/kept-bytes.ts";
 import { openNamedStage } from "../support/named-stage.ts";
 import { parseEvents } from "../support/run-luci.ts";
 import {
+  ONE_BY_ONE,
   clearStage,
   errorOf,
   fileBytes,
@@ -156,8 +157,7 @@ describe("a batch in one terminal", () => {
   });
 
   test("paused asks for nothing, keeps what came, and goes on without fetching it again", async () => {
-    // One connection: several help each other where it is slow, and then bytes come twice.
-    const child = await startInstall(["alpha"], "--connections", "1");
+    const child = await startInstall(["alpha"], ...ONE_BY_ONE);
     await until("bytes arrive", () => bytesOf("alpha") > 2 * MIB);
     expect(await luci("pause", "alpha")).toContain("paused");
     await expectSilence();

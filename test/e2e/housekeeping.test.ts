@@ -8,6 +8,7 @@ import { checkInvariants } from "../support/invariants.ts";
 import { ggufFile, quantsRepo, wholeRepo } from "../support/model-repos.ts";
 import { luciBinary, parseEvents } from "../support/run-luci.ts";
 import {
+  ONE_BY_ONE,
   errorOf,
   filesBelow,
   finalsBelow,
@@ -110,8 +111,7 @@ describe("cleanup", () => {
       "Nothing to clean up",
     );
     stage.hub.reset();
-    // One connection: several help each other where it is slow, and then bytes come twice.
-    const again = ["install", "hf:org/big:big.gguf", "--connections", "1"];
+    const again = ["install", "hf:org/big:big.gguf", ...ONE_BY_ONE];
     expect((await stage.luci(again)).exitCode).toBe(0);
     expect(stage.hub.servedBytes(({ origin }) => origin === "cdn")).toBeLessThan(12 * MIB);
   });

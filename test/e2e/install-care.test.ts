@@ -8,6 +8,7 @@ import type { Intercept } from "../../src/demo/hub-trouble.ts";
 import { checkInvariants } from "../support/invariants.ts";
 import { ggufFile, quantsRepo } from "../support/model-repos.ts";
 import {
+  ONE_BY_ONE,
   clearStage,
   errorOf,
   fileBytes,
@@ -24,8 +25,6 @@ import type { Stage } from "../support/stage.ts";
 const MIB = 1024 * 1024;
 const TOKEN = "hf_averysecrettoken";
 const Q8 = "quants-Q8_0.gguf";
-/** Several connections help each other where it is slow, and then bytes come twice. */
-const ONE_BY_ONE = ["--connections", "1"];
 
 const quants = await quantsRepo();
 const named = (name: string, access: "gated" | "denied" | "private") => ({ ...quants, name, access });

@@ -11,6 +11,7 @@ import { prng } from "../support/prng.ts";
 import { luciBinary, parseEvents } from "../support/run-luci.ts";
 import type { LuciRun } from "../support/run-luci.ts";
 import {
+  ONE_BY_ONE,
   arrivedAfter,
   clearStage,
   errorOf,
@@ -111,8 +112,7 @@ describe("with partials kept", () => {
     expect(keptBytes).toBeGreaterThan(0);
     stage.hub.reset();
     stage.hub.behave({ rateBytesPerSec: null });
-    // One connection: several help each other where it is slow, and then bytes come twice.
-    const last = await stage.luci([...INSTALL, "--json", "--connections", "1"]);
+    const last = await stage.luci([...INSTALL, "--json", ...ONE_BY_ONE]);
     const restBytes = stage.hub.filesOf("org/model").get("model.gguf")!.content.sizeBytes - keptBytes;
     expect([seed, last.exitCode, fileBytes(stage.hub)]).toEqual([seed, 0, restBytes]);
     expect(resultOf(last)).toMatchObject({ fetchedBytes: restBytes });

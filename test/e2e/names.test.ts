@@ -12,7 +12,7 @@ import { ownNames, tryOwnNames } from "../support/names.ts";
 import { canHave } from "../support/real-disk.ts";
 import { SMALL, modelContent } from "../support/rig.ts";
 import { type LuciRun, type RunOptions, parseEvents, runLuci, startLuci } from "../support/run-luci.ts";
-import { errorOf, finalsBelow } from "../support/stage.ts";
+import { ONE_BY_ONE, errorOf, finalsBelow } from "../support/stage.ts";
 import { type TempHome, tempHome } from "../support/temp-home.ts";
 import { serveTls } from "../support/tls-server.ts";
 import { until } from "../support/until.ts";
@@ -87,8 +87,7 @@ describe.skipIf(!able)("a name", () => {
     await using server = await serveTls(known.good, large, { stopsAfterBytes: 9_000_000 });
     const names = await ownNames(home.path);
     const ref = `https://files.test:${server.port}/m.gguf#sha256=${large.sha256}`;
-    // One connection: several help each other where it is slow, and then bytes come twice.
-    const args = ["install", ref, "--connections", "1", "--retries", "0", "--json"];
+    const args = ["install", ref, ...ONE_BY_ONE, "--retries", "0", "--json"];
     const start = (hosts: Record<string, string[]>) =>
       names.set(hosts).then(() => startLuci(args, { ...trusting(home), wrapper: names.wrapper }));
     const luci = async (hosts: Record<string, string[]>) => (await start(hosts)).ended;

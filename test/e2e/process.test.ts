@@ -9,7 +9,7 @@ import { ggufFile } from "../support/model-repos.ts";
 import { prng } from "../support/prng.ts";
 import { startOnPty } from "../support/pty-run.ts";
 import { luciBinary, parseEvents } from "../support/run-luci.ts";
-import { arrivedAfter, fileBytes, hold, isFileRequest, openStage } from "../support/stage.ts";
+import { ONE_BY_ONE, arrivedAfter, fileBytes, hold, isFileRequest, openStage } from "../support/stage.ts";
 import type { Stage } from "../support/stage.ts";
 import { until } from "../support/until.ts";
 
@@ -98,8 +98,7 @@ describe.skipIf(!isPosix)("at a terminal", () => {
     expect(bars).toBeGreaterThanOrEqual(3);
     stage.hub.behave({ rateBytesPerSec: null });
     stage.hub.reset();
-    // One connection: several help each other where it is slow, and then bytes come twice.
-    expect((await stage.luci([...INSTALL, "--connections", "1"])).exitCode).toBe(0);
+    expect((await stage.luci([...INSTALL, ...ONE_BY_ONE])).exitCode).toBe(0);
     expect(fileBytes(stage.hub)).toBeLessThan(24 * MIB);
   });
 });

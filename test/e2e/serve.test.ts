@@ -8,7 +8,15 @@ import type { Job } from "../../src/domain/job.ts";
 import { checkInvariants } from "../support/invariants.ts";
 import { openNamedStage } from "../support/named-stage.ts";
 import { type Serve, startServe } from "../support/serve.ts";
-import { clearStage, errorOf, finalsBelow, hold, resultOf, type Stage } from "../support/stage.ts";
+import {
+  ONE_BY_ONE,
+  clearStage,
+  errorOf,
+  finalsBelow,
+  hold,
+  resultOf,
+  type Stage,
+} from "../support/stage.ts";
 import { until } from "../support/until.ts";
 
 const MIB = 1024 * 1024;
@@ -268,8 +276,7 @@ describe("its end and its next beginning", () => {
       expect(resultOf(await serve.child.ended)).toMatchObject({ openDownloads: 3 });
       stage.hub.reset();
       stage.hub.behave({ rateBytesPerSec: null });
-      // One connection: several help each other where it is slow, and then bytes come twice.
-      serve = await startServe(stage, { env, args: ["--connections", "1"] });
+      serve = await startServe(stage, { env, args: ONE_BY_ONE });
       const [alpha, beta, gamma] = jobs.map(({ id }) => id);
       await until(
         "it is done",

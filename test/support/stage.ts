@@ -118,6 +118,9 @@ export async function keptAfter(
   await until("it is kept", async () => (await vouchedBytes(stage.models)) >= bytes.leastBytes);
 }
 
+/** Several connections help each other where it is slow, and then bytes come twice: where every byte is counted, one fetches them. */
+export const ONE_BY_ONE: readonly string[] = ["--connections", "1"];
+
 /** A model of a catalog file, pinned to what a hub has. */
 export interface CatalogLine {
   readonly name: string;
