@@ -174,6 +174,28 @@ describe.skipIf(!hasBrowser())("the page", () => {
     await checkInvariants(on.stage.models, on.stage.hub);
   });
 
+  test("believes what it heard since it asked, not an answer that comes late", async () => {
+    await on.serve.ask("POST", "/v1/downloads", { body: { ref: "hf:org/nothing" } });
+    await on.open();
+    const failed = on.row("downloads", "hf:org/nothing");
+    await failed.getByText("Failed").waitFor();
+    await on.page.route("**/resume", async (route) => {
+      const answer = await route.fetch();
+      await until("it is known to have failed again", async () => {
+        return (await on.row("history", "hf:org/nothing").count()) === 2;
+      });
+      await route.fulfill({ response: answer });
+    });
+    const answered = on.page.waitForResponse("**/resume");
+    await button("Try again hf:org/nothing").click();
+    expect(await (await answered).json()).toMatchObject({ state: "queued" });
+    // Asked and drawn later than that answer.
+    await on.page.evaluate(`fetch("/v1/health").then(() =>
+      new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn))))`);
+    expect(await failed.textContent()).toContain("Failed");
+    await on.page.unrouteAll();
+  });
+
   test("tries a wrong digest again, and does not forget it", async () => {
     const bytes = new Uint8Array(MIB).fill(3);
     await using server = await fileServer((one, response) => sendBytes(one, response, { bytes }));

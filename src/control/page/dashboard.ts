@@ -38,7 +38,7 @@ export class Dashboard {
 
   constructor() {
     const shell = createShell({
-      noteJob: (job) => this.#noteJob(job),
+      noteAnswer: (jobs, askedAtMs) => this.#noteAnswer(jobs, askedAtMs),
       refresh: () => this.#refresh(),
       onToken: () => this.#stream.reconnect(),
     });
@@ -89,6 +89,15 @@ export class Dashboard {
     if (before?.state !== job.state && isEnded(job)) this.#refresh();
   }
 
+  /** The stream brings every change in its order: where it spoke since the question, the answer may be behind it. */
+  #noteAnswer(jobs: readonly Job[], askedAtMs: number): void {
+    for (const job of jobs) if (!this.#wasHeardSince(job.id, askedAtMs)) this.#noteJob(job);
+  }
+
+  #wasHeardSince(id: string, askedAtMs: number): boolean {
+    return (this.#heardAtMs.get(id) ?? Number.NEGATIVE_INFINITY) >= askedAtMs;
+  }
+
   /** Of a download that was not known yet there is nothing to say: it was asked for here, or long ago. */
   #announceChange(before: Job | undefined, { model, state }: Job): void {
     if (before && before.state !== state) this.#shell.announce(`${model}: ${STATE_WORDS[state]}`);
@@ -129,9 +138,8 @@ export class Dashboard {
   async #loadJobs(): Promise<void> {
     const askedAtMs = performance.now();
     const { downloads } = await this.#shell.ask<Downloads>("GET", "/v1/downloads");
-    // What came over the stream meanwhile is newer.
     const before = this.#jobs;
-    const newer = [...before].filter(([id]) => (this.#heardAtMs.get(id) ?? 0) >= askedAtMs);
+    const newer = [...before].filter(([id]) => this.#wasHeardSince(id, askedAtMs));
     this.#jobs = new Map([...downloads.map((job) => [job.id, job] as const), ...newer]);
     for (const job of this.#jobs.values()) this.#announceChange(before.get(job.id), job);
     this.#showJobs();

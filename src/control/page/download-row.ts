@@ -86,9 +86,9 @@ export class DownloadRow implements Row<Job> {
 
   #change(method: "POST" | "PATCH", path: string, body?: unknown): void {
     const { shell } = this.#options;
-    shell.attempt(async () =>
-      shell.noteJob(await shell.ask<Job>(method, `/v1/downloads/${this.#job.id}${path}`, { body })),
-    );
+    shell.attempt(async () => {
+      await shell.change(method, `/v1/downloads/${this.#job.id}${path}`, { body });
+    });
   }
 }
 
@@ -106,15 +106,16 @@ function makeButtons({ pause, limit, cancel, again, away }: Deeds) {
 
 /** A failed one is no news any more, here and elsewhere. */
 async function dismiss(job: Job, shell: Shell): Promise<void> {
-  shell.noteJob(await shell.ask<Job>("DELETE", `/v1/downloads/${job.id}?partials=resume`));
+  await shell.change("DELETE", `/v1/downloads/${job.id}?partials=resume`);
 }
 
 function askJobLimit(job: Job, shell: Shell): Promise<void> {
   return askForLimit({
     title: `Limit ${job.model}`,
     limitBytesPerSec: job.limitBytesPerSec,
-    set: async (limitRate) =>
-      shell.noteJob(await shell.ask<Job>("PATCH", `/v1/downloads/${job.id}`, { body: { limitRate } })),
+    set: async (limitRate) => {
+      await shell.change("PATCH", `/v1/downloads/${job.id}`, { body: { limitRate } });
+    },
   });
 }
 
@@ -129,6 +130,8 @@ function askToCancel(job: Job, shell: Shell): Promise<void> {
       { value: "delete", label: "Cancel, delete it", kind: "danger" },
     ],
     leave: "Go on",
-    answer: async (partials) => shell.noteJob(await shell.ask<Job>("DELETE", path + partials)),
+    answer: async (partials) => {
+      await shell.change("DELETE", path + partials);
+    },
   });
 }

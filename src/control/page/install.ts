@@ -6,7 +6,7 @@ import { formatBytes } from "../../domain/size.ts";
 import { find, make, makeButton, type Row, RowList, setAttribute, setText } from "./elements.ts";
 import { sentence } from "./question.ts";
 import type { Shell } from "./shell.ts";
-import type { Catalog, CatalogModel, Downloads } from "./wire.ts";
+import type { Catalog, CatalogModel } from "./wire.ts";
 import { count } from "./words.ts";
 
 /** So many of the catalog, before somebody wants to see all. */
@@ -89,8 +89,7 @@ function listenToForm(shell: Shell): void {
 
 /** What a person types may stand for several models. */
 async function install(ref: string, shell: Shell): Promise<void> {
-  const { downloads } = await shell.ask<Downloads>("POST", "/v1/downloads/batch", { body: { refs: [ref] } });
-  for (const job of downloads) shell.noteJob(job);
+  const downloads = await shell.change("POST", "/v1/downloads/batch", { body: { refs: [ref] } });
   const first = downloads[0];
   const what = downloads.length === 1 && first ? first.model : count(downloads.length, "model");
   shell.announce(`Asked for ${what}.`);

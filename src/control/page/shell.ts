@@ -6,6 +6,7 @@ import { find, setText } from "./elements.ts";
 import { sentence } from "./question.ts";
 import { keepToken } from "./token.ts";
 import { TokenDialog } from "./token-dialog.ts";
+import type { Downloads } from "./wire.ts";
 
 export interface Shell {
   /** Asks luci; where it wants a token, the person is asked for that first. */
@@ -20,20 +21,22 @@ export interface Shell {
   attempt(action: () => Promise<void>): void;
   /** Does something nobody asked for; that the connection is lost is said elsewhere. */
   attemptQuietly(action: () => Promise<void>): void;
-  /** A download is another one now. */
-  noteJob(job: Job): void;
+  /** Asks luci to change downloads or to begin some, notes what it answers, and answers it. */
+  change(...asked: Parameters<Ask>): Promise<readonly Job[]>;
   /** What is on the disk may have changed. */
   refresh(): void;
+}
+
+export interface ShellHooks extends Pick<Shell, "refresh"> {
+  /** Downloads as an answer shows them to what was asked at this moment. */
+  noteAnswer(jobs: readonly Job[], askedAtMs: number): void;
+  onToken(): void;
 }
 
 const WHY = "To change anything, this page needs the token of this luci.";
 
 /** The shell of this page. */
-export function createShell({
-  noteJob,
-  refresh,
-  onToken,
-}: Pick<Shell, "noteJob" | "refresh"> & { onToken(): void }): Shell {
+export function createShell({ noteAnswer, refresh, onToken }: ShellHooks): Shell {
   const dialog = new TokenDialog();
   const askPerson = async (): Promise<boolean> => {
     const isGood = await dialog.ask(WHY);
@@ -56,7 +59,13 @@ export function createShell({
   return {
     ask,
     askToken: () => void askPerson(),
-    noteJob,
+    change: async (...asked) => {
+      const askedAtMs = performance.now();
+      const answer = await ask<Job | Downloads>(...asked);
+      const jobs = "downloads" in answer ? answer.downloads : [answer];
+      noteAnswer(jobs, askedAtMs);
+      return jobs;
+    },
     refresh,
     announce: (text) => setText(find("announcement", HTMLElement), text),
     warn: showMessage,
