@@ -109,8 +109,12 @@ async function replaceText(path: string, text: string): Promise<void> {
       FILE_MODE,
     );
     try {
-      await writeFully(handle, 0, [new TextEncoder().encode(text)]);
+      const bytes = new TextEncoder().encode(text);
+      await writeFully(handle, 0, [bytes]);
       await handle.sync();
+      // Some disks say that they wrote what they did not, and what the name stood for is still good.
+      if ((await handle.stat()).size !== bytes.length)
+        throw new LuciError("E_IO", `${path}: the disk kept less than was written to it`);
       await handle.close();
       await rename(temporary, path);
     } catch (error) {

@@ -138,6 +138,21 @@ describe.skipIf(!canTrace)("a write", () => {
   });
 });
 
+describe.skipIf(!canTrace)("a record", () => {
+  test("that the disk says it wrote and did not takes no name", async () => {
+    await using stage = await stageOf(MIB);
+    expect((await stage.luci(ONE)).exitCode).toBe(0);
+    // Its file is found whole: all there is to write is the record.
+    await rm(join(stage.models, ".luci/v1/manifests"), { recursive: true });
+    const run = await stage.luci(ONE, failing("pwritev", "retval=1000000:when=1+"));
+    expect([run.exitCode, run.stderr]).toEqual([8, expect.stringContaining("kept less than was written")]);
+    expectCalm(run.stderr);
+    await checkInvariants(stage.models, stage.hub);
+    expect((await stage.luci(ONE)).exitCode).toBe(0);
+    await expectWhole(stage);
+  });
+});
+
 describe.skipIf(!canTrace)("a sync of data", () => {
   test("that fails once: what it was for is fetched once more", async () => {
     await using stage = await stageOf(40 * MIB);
