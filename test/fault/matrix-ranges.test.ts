@@ -241,7 +241,7 @@ const versions: Row[] = [
     script: (request, { content, other }) =>
       request.place === "probe" || request.turn === 0
         ? file(content, request, { headers: E1 })
-        : file(other, request, { headers: E2 }),
+        : file(other, request, { headers: E2, ...(request.turn === 1 ? unread : {}) }),
     wants: { version: "other", also: restarted, mostTimes: 2, mostTransfers: 6 },
   },
   {
@@ -251,7 +251,10 @@ const versions: Row[] = [
     script: (request, { content, other }) =>
       request.place === "probe" || request.turn === 0
         ? file(content, request, { headers: E1 })
-        : file(other, request, { headers: { ETag: E2.ETag, "X-Answer": "whole" } }),
+        : file(other, request, {
+            headers: { ETag: E2.ETag, "X-Answer": "whole" },
+            ...(request.turn === 1 ? unread : {}),
+          }),
     wants: {
       version: "other",
       mostTimes: 2,
@@ -278,7 +281,11 @@ const versions: Row[] = [
     vias: ["bare"],
     sizeBytes: LARGE,
     script: (request, { content }) =>
-      file(content, request, { headers: { ETag: `"${request.place}${request.turn}"` } }),
+      file(content, request, {
+        headers: { ETag: `"${request.place}${request.turn}"` },
+        // What is of no use any more after the first of a version.
+        ...(request.place === "file" && request.turn % 2 === 1 ? unread : {}),
+      }),
     wants: { code: "E_CHANGED", exit: 4, mostTransfers: 5, mostTimes: 2 },
   },
   {
@@ -296,7 +303,9 @@ const versions: Row[] = [
     vias: ["bare"],
     sizeBytes: LARGE,
     script: (request, { content }) =>
-      file(content, request, { headers: { ETag: request.turn === 1 ? null : '"v1"' } }),
+      request.turn === 1
+        ? file(content, request, { headers: { ETag: null }, ...unread })
+        : file(content, request, { headers: { ETag: '"v1"' } }),
     wants: { mostTimes: 2, said: /file\.restarted.*no strong ETag/ },
   },
   {
