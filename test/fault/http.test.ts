@@ -240,7 +240,7 @@ describe("redirects", () => {
 
 describe("waiting", () => {
   /** What a server that answers never takes, whoever of this process has no turn meanwhile. */
-  const stallMs = 2_000;
+  const stallMs = 1_500;
   const head = "HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\nabc";
 
   test("silence instead of headers is a stall", async () => {
