@@ -112,7 +112,7 @@ describe.concurrent("a server that goes away", () => {
     const bytes = bytesOf(SMALL, 3);
     const arrivals = watchArrivals();
     await using server = await fileServer((asked, response) => {
-      const cut = { sizeBytes: MIB, arrivals, then: () => server.down() };
+      const cut = { sizeBytes: MIB, arrivals, andThen: () => server.down() };
       const fault = asked.before === 1 ? { cut } : {};
       sendBytes(asked, response, { bytes, headers: { ETag: '"v1"' }, ...fault });
     });
@@ -138,7 +138,7 @@ describe.concurrent("a server that goes away", () => {
     const bytes = bytesOf(SMALL, 3);
     const arrivals = watchArrivals();
     await using server = await fileServer((asked, response) => {
-      const cut = { sizeBytes: MIB, arrivals, then: () => server.down() };
+      const cut = { sizeBytes: MIB, arrivals, andThen: () => server.down() };
       const fault = asked.before > 0 ? { cut } : {};
       sendBytes(asked, response, { bytes, headers: { ETag: '"v1"' }, ...fault });
     });

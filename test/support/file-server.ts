@@ -62,7 +62,7 @@ export interface Cut {
   readonly sizeBytes: number;
   readonly arrivals: Arrivals;
   /** What else happens then. */
-  readonly then?: () => Promise<unknown>;
+  readonly andThen?: () => Promise<unknown>;
 }
 
 /** Answers properly: the range, or all of it. */
@@ -84,6 +84,6 @@ export function sendBytes(
   response.write(body.subarray(0, cut.sizeBytes));
   void cut.arrivals.of(startBytes + cut.sizeBytes).then(async () => {
     response.destroy();
-    await cut.then?.();
+    await cut.andThen?.();
   });
 }
