@@ -3,7 +3,7 @@
 
 import { describe, expect } from "bun:test";
 import { file, head, page, slice, text } from "../support/hostile-answers.ts";
-import { type Script, resolveTo } from "../support/hostile-room.ts";
+import { type PlacedRequest, type Room, type Script, resolveTo } from "../support/hostile-room.ts";
 import {
   LONG,
   type Row,
@@ -14,7 +14,7 @@ import {
   inTurn,
   testRow,
 } from "../support/hostile-row.ts";
-import { FIN, STALL } from "../support/hostile-server.ts";
+import { FIN, STALL, type Step } from "../support/hostile-server.ts";
 import { LARGE, type RigRun, SMALL, eventsOf } from "../support/rig.ts";
 
 const MIB = 1024 * 1024;
@@ -141,6 +141,17 @@ const rejected: Row[] = [
   },
 ];
 
+/** Hardly more than a sign of life until the first span has arrived, then not even that. */
+function* silentLater(request: PlacedRequest, room: Room): Generator<Step> {
+  yield* file(room.content, request, { cutBytes: 0 });
+  let { startBytes } = request.range ?? { startBytes: 0 };
+  for (; room.writtenBytes < 7.5 * MIB; startBytes += 2_048) {
+    yield room.content.read(startBytes, startBytes + 2_048);
+    yield { pauseMs: 100 };
+  }
+  yield STALL;
+}
+
 const whole: Row[] = [
   {
     name: "200 with all of it, always",
@@ -194,9 +205,7 @@ const whole: Row[] = [
     vias: BOTH,
     sizeBytes: LARGE,
     settings: { connections: 4, stallMs: 8_000 },
-    script: always((request, { content }) =>
-      request.turn === 0 ? undefined : [...file(content, request, { cutBytes: 0 }), STALL],
-    ),
+    script: always((request, room) => (request.turn === 0 ? undefined : silentLater(request, room))),
     wants: { code: "E_STALLED", exit: 5, leastKeptBytes: 7 * MIB },
   },
   {
