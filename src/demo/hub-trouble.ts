@@ -17,6 +17,8 @@ export interface Trouble {
   readonly corrupt?: (piece: Uint8Array, atBytes: number) => Uint8Array;
   /** Close the connection after this many body bytes; 0 closes it before the headers go out. */
   readonly cutAfterBytes?: number;
+  /** Wait for this before that cut: what is still on its way is lost with it. */
+  readonly cutWhen?: () => Promise<unknown>;
   /** Say nothing more after this many body bytes, until the client gives up. */
   readonly stallAfterBytes?: number;
   /** `chunked`: no Content-Length. `close`: none either, the end of the connection ends the body. */

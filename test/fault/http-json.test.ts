@@ -74,23 +74,14 @@ describe("json", () => {
     expect(server.asked()).toBe(2);
   });
 
-  test("stops reading an endless answer", async () => {
-    let sentBytes = 0;
+  test("reads no more of an endless answer than it may be long", async () => {
+    // Then silence: whoever reads on hears of no more than that.
+    const spaces = new Uint8Array(2_000_000).fill(0x20);
     const server = serve(
-      () =>
-        new Response(
-          new ReadableStream({
-            pull(controller) {
-              sentBytes += 65_536;
-              controller.enqueue(new Uint8Array(65_536).fill(0x20));
-            },
-          }),
-        ),
+      () => new Response(new ReadableStream({ start: (controller) => controller.enqueue(spaces) })),
     );
     const error = await failure(http().json(server.url, { signal, maxBytes: 1_000_000 }));
     expect(error.code).toBe("E_MALFORMED");
-    // What was sent beyond the limit sits in socket buffers.
-    expect(sentBytes).toBeLessThan(32_000_000);
   });
 
   test.each([

@@ -110,7 +110,7 @@ test("who does not answer is named, not who led there", async () => {
   await once(silent, "listening");
   open.push({ server: silent, sockets: new Set() });
   const { port } = silent.address() as AddressInfo;
-  const hurried = createHttp({ userAgent: "luci-test", stallMs: 1_000, retries: 0, environment: {} });
+  const hurried = createHttp({ userAgent: "luci-test", stallMs: 3_000, retries: 0, environment: {} });
   for (const { place, words, asker } of [
     { place: `localhost:${port}`, words: `from localhost:${port}`, asker: hurried },
     { place: "localhost:1", words: "localhost:1 refused", asker: http },

@@ -239,6 +239,8 @@ describe("redirects", () => {
 });
 
 describe("waiting", () => {
+  /** What a server that answers never takes, whoever of this process has no turn meanwhile. */
+  const stallMs = 1_500;
   const head = "HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\nabc";
 
   test("silence instead of headers is a stall", async () => {
@@ -250,9 +252,9 @@ describe("waiting", () => {
 
   test("silence within a body is a stall, for bodies and for JSON", async () => {
     const server = await serve((_, socket) => socket.write(head));
-    const answer = await http({ stallMs: 200 }).open(server.url, { signal });
+    const answer = await http({ stallMs }).open(server.url, { signal });
     expect((await failure(readAll(answer.body()))).code).toBe("E_STALLED");
-    expect((await failure(http({ stallMs: 200 }).json(server.url, { signal }))).code).toBe("E_STALLED");
+    expect((await failure(http({ stallMs }).json(server.url, { signal }))).code).toBe("E_STALLED");
   });
 
   test("a drip far below any real line is a stall", async () => {
@@ -260,7 +262,7 @@ describe("waiting", () => {
       socket.write(head);
       const drip = setInterval(() => (socket.destroyed ? clearInterval(drip) : socket.write("x")), 40);
     });
-    const answer = await http({ stallMs: 200 }).open(server.url, { signal });
+    const answer = await http({ stallMs }).open(server.url, { signal });
     const error = await failure(readAll(answer.body()));
     expect(error.code).toBe("E_STALLED");
     expect(error.message).toContain("Hardly any data");
@@ -269,10 +271,10 @@ describe("waiting", () => {
   test("a reader that takes its time is no stall", async () => {
     const body = "x".repeat(2_000_000);
     const server = await serve((_, socket) => socket.write(reply("200 OK", {}, body)));
-    const answer = await http({ stallMs: 500 }).open(server.url, { signal });
+    const answer = await http({ stallMs }).open(server.url, { signal });
     let receivedBytes = 0;
     for await (const chunk of answer.body()) {
-      if (receivedBytes === 0) await Bun.sleep(1_500);
+      if (receivedBytes === 0) await Bun.sleep(2 * stallMs);
       receivedBytes += chunk.length;
     }
     expect(receivedBytes).toBe(body.length);

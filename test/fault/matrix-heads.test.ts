@@ -9,33 +9,35 @@ import { SMALL } from "../support/rig.ts";
 const KIB = 1024;
 const BOTH = ["address", "hub"] as const;
 const HALF = Math.floor(SMALL / 2);
+/** What a proper answer never takes, whoever of this process has no turn meanwhile. */
+const STALL_MS = 3_000;
 
 const silences: Row[] = [
   {
     name: "silence before the head",
     vias: BOTH,
-    settings: { stallMs: 400 },
+    settings: { stallMs: STALL_MS },
     script: inTurn(() => [STALL]),
     wants: { mostTransfers: 2, said: /E_STALLED/ },
   },
   {
     name: "silence after the head",
     vias: BOTH,
-    settings: { stallMs: 400 },
+    settings: { stallMs: STALL_MS },
     script: inTurn((request, { content }) => file(content, request, { cutBytes: 0, after: [STALL] })),
     wants: { mostTransfers: 2, said: /E_STALLED/ },
   },
   {
     name: "silence in the middle",
     vias: BOTH,
-    settings: { stallMs: 1_000 },
+    settings: { stallMs: STALL_MS },
     script: inTurn((request, { content }) => file(content, request, { cutBytes: HALF, after: [STALL] })),
     wants: { mostTransfers: 2, said: /E_STALLED/ },
   },
   {
     name: "silence for ever: given up, and what came is kept",
     vias: BOTH,
-    settings: { stallMs: 1_000 },
+    settings: { stallMs: STALL_MS },
     script: always((request, { content }) =>
       request.turn === 0 ? file(content, request, { cutBytes: HALF, after: [STALL] }) : [STALL],
     ),
@@ -44,7 +46,7 @@ const silences: Row[] = [
   },
   {
     name: "a head that comes letter by letter",
-    settings: { stallMs: 400 },
+    settings: { stallMs: STALL_MS },
     script: inTurn(() =>
       (function* () {
         for (const letter of "HTTP/1.1 206 Partial Content\r\nX-Slow: ".padEnd(2_000, "x")) {
@@ -57,7 +59,7 @@ const silences: Row[] = [
   },
   {
     name: "a body that comes byte by byte",
-    settings: { stallMs: 400 },
+    settings: { stallMs: STALL_MS },
     script: inTurn((request, { content }) =>
       (function* () {
         yield* file(content, request, { cutBytes: 0 });
@@ -72,7 +74,7 @@ const silences: Row[] = [
   {
     name: "a slow but steady body is no stall",
     // All pauses together are much longer, and each of them is much shorter, however late it ends.
-    settings: { stallMs: 3_000 },
+    settings: { stallMs: STALL_MS },
     script: always((request, { content }) =>
       (function* () {
         for (const step of file(content, request)) {
@@ -89,7 +91,7 @@ const heads: Row[] = [
   {
     name: "an endless head",
     vias: BOTH,
-    settings: { stallMs: 400 },
+    settings: { stallMs: STALL_MS },
     sizeBytes: LONG,
     script: always(() =>
       (function* () {

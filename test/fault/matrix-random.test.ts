@@ -19,7 +19,12 @@ const CODES = [
   "E_DIGEST",
   "E_UNVERIFIED",
   "E_CHANGED",
+  // The 403 of an address.
+  "E_AUTH",
 ];
+
+/** Silence after all that was asked for is none: the connection would be asked again, and never answer. */
+const sizeOf = ({ range }: PlacedRequest): number => (range ? range.endBytes - range.startBytes : LONG);
 
 type Fault = (request: PlacedRequest, room: Room, random: Prng) => Answer;
 const faults: readonly Fault[] = [
@@ -28,7 +33,7 @@ const faults: readonly Fault[] = [
   (request, { content }, random) =>
     file(content, request, { cutBytes: random.integer(0, LONG), after: [RESET] }),
   (request, { content }, random) =>
-    file(content, request, { cutBytes: random.integer(0, LONG), after: [STALL] }),
+    file(content, request, { cutBytes: random.integer(0, LONG) % sizeOf(request), after: [STALL] }),
   (request, { content }, random) =>
     file(content, request, { chunked: true, cutBytes: random.integer(0, LONG), after: [FIN] }),
   (request, { content }) => file(content, request, { whole: true }),

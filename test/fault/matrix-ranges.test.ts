@@ -3,7 +3,7 @@
 
 import { describe, expect } from "bun:test";
 import { file, head, page, slice, text } from "../support/hostile-answers.ts";
-import { type Script, resolveTo } from "../support/hostile-room.ts";
+import { type PlacedRequest, type Room, type Script, resolveTo } from "../support/hostile-room.ts";
 import {
   LONG,
   type Row,
@@ -14,7 +14,7 @@ import {
   inTurn,
   testRow,
 } from "../support/hostile-row.ts";
-import { FIN, STALL } from "../support/hostile-server.ts";
+import { FIN, STALL, type Step } from "../support/hostile-server.ts";
 import { LARGE, type RigRun, SMALL, eventsOf } from "../support/rig.ts";
 
 const MIB = 1024 * 1024;
@@ -141,6 +141,17 @@ const rejected: Row[] = [
   },
 ];
 
+/** Hardly more than a sign of life until the first span has arrived, then not even that. */
+function* silentLater(request: PlacedRequest, room: Room): Generator<Step> {
+  yield* file(room.content, request, { cutBytes: 0 });
+  let { startBytes } = request.range ?? { startBytes: 0 };
+  for (; room.writtenBytes < 7.5 * MIB; startBytes += 2_048) {
+    yield room.content.read(startBytes, startBytes + 2_048);
+    yield { pauseMs: 100 };
+  }
+  yield STALL;
+}
+
 const whole: Row[] = [
   {
     name: "200 with all of it, always",
@@ -194,9 +205,7 @@ const whole: Row[] = [
     vias: BOTH,
     sizeBytes: LARGE,
     settings: { connections: 4, stallMs: 8_000 },
-    script: always((request, { content }) =>
-      request.turn === 0 ? undefined : [...file(content, request, { cutBytes: 0 }), STALL],
-    ),
+    script: always((request, room) => (request.turn === 0 ? undefined : silentLater(request, room))),
     wants: { code: "E_STALLED", exit: 5, leastKeptBytes: 7 * MIB },
   },
   {
@@ -241,7 +250,7 @@ const versions: Row[] = [
     script: (request, { content, other }) =>
       request.place === "probe" || request.turn === 0
         ? file(content, request, { headers: E1 })
-        : file(other, request, { headers: E2 }),
+        : file(other, request, { headers: E2, ...(request.turn === 1 ? unread : {}) }),
     wants: { version: "other", also: restarted, mostTimes: 2, mostTransfers: 6 },
   },
   {
@@ -251,7 +260,10 @@ const versions: Row[] = [
     script: (request, { content, other }) =>
       request.place === "probe" || request.turn === 0
         ? file(content, request, { headers: E1 })
-        : file(other, request, { headers: { ETag: E2.ETag, "X-Answer": "whole" } }),
+        : file(other, request, {
+            headers: { ETag: E2.ETag, "X-Answer": "whole" },
+            ...(request.turn === 1 ? unread : {}),
+          }),
     wants: {
       version: "other",
       mostTimes: 2,
@@ -278,7 +290,11 @@ const versions: Row[] = [
     vias: ["bare"],
     sizeBytes: LARGE,
     script: (request, { content }) =>
-      file(content, request, { headers: { ETag: `"${request.place}${request.turn}"` } }),
+      file(content, request, {
+        headers: { ETag: `"${request.place}${request.turn}"` },
+        // What is of no use any more after the first of a version.
+        ...(request.place === "file" && request.turn % 2 === 1 ? unread : {}),
+      }),
     wants: { code: "E_CHANGED", exit: 4, mostTransfers: 5, mostTimes: 2 },
   },
   {
@@ -296,7 +312,9 @@ const versions: Row[] = [
     vias: ["bare"],
     sizeBytes: LARGE,
     script: (request, { content }) =>
-      file(content, request, { headers: { ETag: request.turn === 1 ? null : '"v1"' } }),
+      request.turn === 1
+        ? file(content, request, { headers: { ETag: null }, ...unread })
+        : file(content, request, { headers: { ETag: '"v1"' } }),
     wants: { mostTimes: 2, said: /file\.restarted.*no strong ETag/ },
   },
   {

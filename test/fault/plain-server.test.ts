@@ -6,6 +6,7 @@ import { readFile } from "node:fs/promises";
 import type { ServerResponse } from "node:http";
 import { join } from "node:path";
 import { makeSafetensors } from "../../src/demo/gguf-writer.ts";
+import { watchArrivals } from "../support/arrivals.ts";
 import { type Asked, type FileServer, fileServer, sendBytes } from "../support/file-server.ts";
 import { LARGE, type Rig, type RigRun, type RunOptions, SMALL, eventsOf, openRig } from "../support/rig.ts";
 
@@ -64,13 +65,14 @@ describe.concurrent("a file that changes at its source", () => {
   test.each(rows)("between two runs: what %s", async (_, before, after, continued) => {
     await using rig = await openRig(SMALL);
     let isOld = true;
+    const arrivals = watchArrivals();
     await using server = await fileServer((asked, response) => {
-      const cut = isOld && asked.before > 1 ? { cutAfterBytes: MIB } : {};
+      const cut = isOld && asked.before > 1 ? { cut: { sizeBytes: MIB, arrivals } } : {};
       const bytes = isOld || continued ? one : other;
       sendBytes(asked, response, { bytes, headers: isOld ? before : after, ...cut });
     });
     const settings = { connections: 1, retries: 0 };
-    const failed = await installFrom(rig, server, { settings });
+    const failed = await installFrom(rig, server, { settings, onEvent: arrivals.onEvent });
     expect(failed.error?.code).toBe("E_NETWORK");
     isOld = false;
     const run = await installFrom(rig, server, { settings });
@@ -88,12 +90,14 @@ describe.concurrent("a file that changes at its source", () => {
   test("but whose digest the user knows is continued whatever the ETags say", async () => {
     await using rig = await openRig(SMALL);
     let cut = true;
+    const arrivals = watchArrivals();
     await using server = await fileServer((asked, response) => {
-      const fault = cut && asked.before > 1 ? { cutAfterBytes: MIB } : {};
+      const fault = cut && asked.before > 1 ? { cut: { sizeBytes: MIB, arrivals } } : {};
       sendBytes(asked, response, { bytes: one, headers: { ETag: `"v${asked.before}"` }, ...fault });
     });
     const options = { sha256: sha256(one), settings: { connections: 1, retries: 0 } };
-    expect((await installFrom(rig, server, options)).error?.code).toBe("E_NETWORK");
+    const failed = await installFrom(rig, server, { ...options, onEvent: arrivals.onEvent });
+    expect(failed.error?.code).toBe("E_NETWORK");
     cut = false;
     const run = await installFrom(rig, server, options);
     expect(run.error).toBeNull();
@@ -106,15 +110,17 @@ describe.concurrent("a server that goes away", () => {
   test("in mid-file and comes back on its port is asked for the rest", async () => {
     await using rig = await openRig(SMALL);
     const bytes = bytesOf(SMALL, 3);
+    const arrivals = watchArrivals();
     await using server = await fileServer((asked, response) => {
-      const cut = asked.before === 1 ? { cutAfterBytes: MIB } : {};
-      sendBytes(asked, response, { bytes, headers: { ETag: '"v1"' }, ...cut });
-      if (asked.before === 1) void server.down();
+      const cut = { sizeBytes: MIB, arrivals, andThen: () => server.down() };
+      const fault = asked.before === 1 ? { cut } : {};
+      sendBytes(asked, response, { bytes, headers: { ETag: '"v1"' }, ...fault });
     });
     const run = await installFrom(rig, server, {
       settings: { connections: 1 },
       // The first new attempt meets a closed port, the second an open one.
       onEvent: (event) => {
+        arrivals.onEvent(event);
         if (event.type === "file.retrying" && event.attempt === 2) void server.up();
       },
     });
@@ -130,15 +136,14 @@ describe.concurrent("a server that goes away", () => {
   test("for good fails, and keeps what came", async () => {
     await using rig = await openRig(SMALL);
     const bytes = bytesOf(SMALL, 3);
+    const arrivals = watchArrivals();
     await using server = await fileServer((asked, response) => {
-      sendBytes(asked, response, {
-        bytes,
-        headers: { ETag: '"v1"' },
-        ...(asked.before ? { cutAfterBytes: MIB } : {}),
-      });
-      if (asked.before > 0) void server.down();
+      const cut = { sizeBytes: MIB, arrivals, andThen: () => server.down() };
+      const fault = asked.before > 0 ? { cut } : {};
+      sendBytes(asked, response, { bytes, headers: { ETag: '"v1"' }, ...fault });
     });
-    const run = await installFrom(rig, server, { settings: { retries: 1 } });
+    const settings = { connections: 1, retries: 1 };
+    const run = await installFrom(rig, server, { settings, onEvent: arrivals.onEvent });
     expect(run.error).toMatchObject({ code: "E_NETWORK", exit: 5 });
     expect(run.error?.message).toContain("refused the connection");
     await server.up();
@@ -150,19 +155,11 @@ describe.concurrent("a server that goes away", () => {
 describe.concurrent("a body without an end", () => {
   const bytes = bytesOf(SMALL, 4);
 
-  /** The right head, then bytes for ever; says how many it got rid of. */
+  /** The right head and bytes, then more of them, then silence: whoever reads on waits for ever. */
   function endless(response: ServerResponse, headers: Record<string, string>, status: number) {
-    const sent = { bytes: 0 };
     response.writeHead(status, { ETag: '"v1"', ...headers });
-    const more = (): void => {
-      while (!response.destroyed) {
-        const chunk = sent.bytes === 0 ? bytes : new Uint8Array(256 * 1024);
-        sent.bytes += chunk.length;
-        if (!response.write(chunk)) return void response.once("drain", more);
-      }
-    };
-    more();
-    return sent;
+    response.write(bytes);
+    for (let sentBytes = 0; sentBytes < 8 * MIB; sentBytes += MIB) response.write(new Uint8Array(MIB));
   }
 
   test.each([
@@ -170,20 +167,18 @@ describe.concurrent("a body without an end", () => {
     ["all of the file", 200, {}],
   ])("in answer to a request is cut where %s ends", async (_, status, headers) => {
     await using rig = await openRig(SMALL);
-    const sent: { bytes: number }[] = [];
     await using server = await fileServer((asked, response) => {
       if (asked.before === 0) sendBytes(asked, response, { bytes, headers: { ETag: '"v1"' } });
-      else sent.push(endless(response, headers, status));
+      else endless(response, headers, status);
     });
     const run = await installFrom(rig, server, {
       sha256: sha256(bytes),
-      settings: { connections: 1, retries: 1 },
+      // Silence is no way out of it.
+      settings: { connections: 1, retries: 1, stallMs: 3_600_000 },
     });
     expect(run.error).toBeNull();
     expect(await installedSha256(rig)).toBe(sha256(bytes));
-    expect(sent).toHaveLength(1);
-    // What the sockets between us hold, and no more.
-    expect(sent[0]!.bytes).toBeLessThan(SMALL + 16 * MIB);
+    expect(transfers(server)).toHaveLength(1);
     expect(run.result?.fetchedBytes).toBe(SMALL);
   });
 });

@@ -2,7 +2,10 @@
 
 import { describe, expect, test } from "bun:test";
 import { existsSync } from "node:fs";
+import type { HubRequest } from "../../src/demo/hub-request.ts";
 import type { Trouble } from "../../src/demo/hub-trouble.ts";
+import { type Arrivals, watchArrivals } from "../support/arrivals.ts";
+import { UNWRITTEN_BYTES } from "../support/hostile-row.ts";
 import { checkInvariants } from "../support/invariants.ts";
 import {
   LARGE,
@@ -38,17 +41,29 @@ async function expectRefused(rig: Rig, run: RigRun, expected: { code: string; ex
   await checkInvariants(rig.models, rig.hub);
 }
 
+/** Cuts a range when so many bytes of it have arrived. */
+const cutAfter =
+  (cutAfterBytes: number, arrivals: Arrivals) =>
+  ({ range }: Pick<HubRequest, "range">): Trouble => ({
+    cutAfterBytes,
+    cutWhen: () => arrivals.of(startOf(range) + cutAfterBytes),
+  });
+
+const startOf = (range: string | null): number => Number(/bytes=(\d+)-/.exec(range ?? "")?.[1]);
+
 describe.concurrent("a connection that ends early", () => {
   test.each([0, 1, Math.floor(SMALL / 2), SMALL - 1])(
     "after %d bytes is taken up again",
     async (cutAfterBytes) => {
       await using rig = await openRig(SMALL);
-      rig.hub.behave({ intercept: onCdn((_, count) => (count === 0 ? { cutAfterBytes } : undefined)) });
-      const run = await rig.install(ALONE);
+      const arrivals = watchArrivals();
+      const cut = cutAfter(cutAfterBytes, arrivals);
+      rig.hub.behave({ intercept: onCdn((request, count) => (count === 0 ? cut(request) : undefined)) });
+      const run = await rig.install({ ...ALONE, onEvent: arrivals.onEvent });
       await expectInstalled(rig, run);
       expect(eventsOf(run, "file.retrying")).toHaveLength(1);
       expect(cdnBytes(rig.hub)).toBeLessThanOrEqual(SMALL + IN_FLIGHT_BYTES);
-      const ranges = cdnLog(rig.hub).map(({ range }) => Number(/bytes=(\d+)-/.exec(range ?? "")?.[1]));
+      const ranges = cdnLog(rig.hub).map(({ range }) => startOf(range));
       expect(ranges).toHaveLength(2);
       expect(ranges[1]).toBeLessThanOrEqual(cutAfterBytes);
       expect(ranges[1]).toBeGreaterThan(cutAfterBytes - IN_FLIGHT_BYTES);
@@ -69,8 +84,10 @@ describe.concurrent("a connection that ends early", () => {
 
   test("each time gives up in the end and keeps what came; the next run goes on", async () => {
     await using rig = await openRig(SMALL);
-    rig.hub.behave({ intercept: onCdn(() => ({ cutAfterBytes: 300 * KIB })) });
-    const failed = await rig.install({ settings: { retries: 1, connections: 1 } });
+    const arrivals = watchArrivals();
+    rig.hub.behave({ intercept: onCdn(cutAfter(900 * KIB, arrivals)) });
+    const settings = { retries: 1, connections: 1 };
+    const failed = await rig.install({ settings, onEvent: arrivals.onEvent });
     await expectRefused(rig, failed, { code: "E_NETWORK", exit: 5 });
     rig.hub.behave({ intercept: null });
     rig.hub.reset();
@@ -94,10 +111,17 @@ describe.concurrent("a connection that ends early", () => {
   test("on several connections at once are taken up where they were", async () => {
     await using rig = await openRig(LARGE);
     // The third span is one of the short ones at the end.
-    rig.hub.behave({ intercept: onCdn((_, count) => (count < 2 ? { cutAfterBytes: 2 * MIB } : undefined)) });
-    await expectInstalled(rig, await rig.install({ settings: { connections: 3 } }));
+    const arrivals = watchArrivals();
+    // Nobody else's bytes count, nor is anybody idle, until both are cut: of each more than a MiB is written then.
+    const areHere = arrivals.of(4 * MIB - UNWRITTEN_BYTES);
+    const cut = { cutAfterBytes: 2 * MIB, cutWhen: () => areHere };
+    rig.hub.behave({
+      intercept: onCdn((_, count) => (count < 2 ? cut : areHere.then(() => undefined))),
+    });
+    const run = await rig.install({ settings: { connections: 3 }, onEvent: arrivals.onEvent });
+    await expectInstalled(rig, run);
     // Each is taken up where it was cut, give or take what was on its way.
-    const starts = cdnLog(rig.hub).map(({ range }) => Number(/bytes=(\d+)-/.exec(range ?? "")?.[1]));
+    const starts = cdnLog(rig.hub).map(({ range }) => startOf(range));
     for (const start of starts.slice(0, 2)) {
       const cutBytes = start + 2 * MIB;
       const isTakenUp = (one: number): boolean => one > cutBytes - IN_FLIGHT_BYTES && one <= cutBytes;
@@ -116,8 +140,11 @@ describe.concurrent("a server that answers another question", () => {
 
   test("the same in the middle of a file: nothing is appended", async () => {
     await using rig = await openRig(LARGE);
-    rig.hub.behave({ intercept: onCdn((_, count) => (count > 0 ? { cutAfterBytes: MIB } : undefined)) });
-    const failed = await rig.install({ settings: { retries: 0, connections: 1 } });
+    const arrivals = watchArrivals();
+    const cut = cutAfter(MIB, arrivals);
+    rig.hub.behave({ intercept: onCdn((request, count) => (count > 0 ? cut(request) : undefined)) });
+    const settings = { retries: 0, connections: 1 };
+    const failed = await rig.install({ settings, onEvent: arrivals.onEvent });
     await expectRefused(rig, failed, { code: "E_NETWORK", exit: 5 });
     rig.hub.behave({ intercept: onCdn(() => ({ ignoresRange: true })) });
     const run = await rig.install();
@@ -200,7 +227,7 @@ describe.concurrent("a server that answers another question", () => {
       return spoiled;
     };
     rig.hub.behave({ intercept: onCdn((_, count) => (count === 0 ? { corrupt } : undefined)) });
-    const run = await rig.install();
+    const run = await rig.install(ALONE);
     await expectInstalled(rig, run);
     expect(eventsOf(run, "file.restarted")).toHaveLength(1);
   });
@@ -222,7 +249,7 @@ describe.concurrent("a server that goes quiet", () => {
     async (stallAfterBytes) => {
       await using rig = await openRig(SMALL);
       rig.hub.behave({ intercept: onCdn((_, count) => (count === 0 ? { stallAfterBytes } : undefined)) });
-      const run = await rig.install({ settings: { connections: 1, stallMs: 700 } });
+      const run = await rig.install({ settings: { connections: 1, stallMs: 3_000 } });
       await expectInstalled(rig, run);
       expect(eventsOf(run, "file.retrying")[0]?.code).toBe("E_STALLED");
       expect(cdnBytes(rig.hub)).toBeLessThanOrEqual(SMALL + IN_FLIGHT_BYTES);
@@ -231,8 +258,9 @@ describe.concurrent("a server that goes quiet", () => {
 
   test("before its headers is left too", async () => {
     await using rig = await openRig(SMALL);
-    rig.hub.behave({ intercept: onResolve((_, count) => (count === 0 ? { waitMs: 4_000 } : undefined)) });
-    const run = await rig.install({ settings: { connections: 1, stallMs: 700 } });
+    const never = new Promise<undefined>(() => undefined);
+    rig.hub.behave({ intercept: onResolve((_, count) => (count === 0 ? never : undefined)) });
+    const run = await rig.install({ settings: { connections: 1, stallMs: 3_000 } });
     await expectInstalled(rig, run);
     expect(eventsOf(run, "file.retrying")[0]?.code).toBe("E_STALLED");
   });

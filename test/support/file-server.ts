@@ -2,6 +2,7 @@
 
 import { once } from "node:events";
 import { type Server, type ServerResponse, createServer } from "node:http";
+import type { Arrivals } from "./arrivals.ts";
 import { listenOn } from "./listening.ts";
 
 /** What was asked; `startBytes` and `endBytes` of the Range header, or null for all of it. */
@@ -56,13 +57,21 @@ export async function fileServer(
   };
 }
 
+/** Only so many bytes of an answer, and the end when they have arrived: what is on its way is lost with it. */
+export interface Cut {
+  readonly sizeBytes: number;
+  readonly arrivals: Arrivals;
+  /** What else happens then. */
+  readonly andThen?: () => Promise<unknown>;
+}
+
 /** Answers properly: the range, or all of it. */
 export function sendBytes(
   asked: Asked,
   response: ServerResponse,
-  options: { bytes: Uint8Array; headers?: Record<string, string>; cutAfterBytes?: number },
+  options: { bytes: Uint8Array; headers?: Record<string, string>; cut?: Cut },
 ): void {
-  const { bytes, headers = {}, cutAfterBytes } = options;
+  const { bytes, headers = {}, cut } = options;
   const { startBytes, endBytes } = asked.range ?? { startBytes: 0, endBytes: bytes.length };
   const body = bytes.subarray(startBytes, endBytes);
   const last = startBytes + body.length - 1;
@@ -71,6 +80,10 @@ export function sendBytes(
     ...(asked.range ? { "Content-Range": `bytes ${startBytes}-${last}/${bytes.length}` } : {}),
     ...headers,
   });
-  if (cutAfterBytes === undefined) response.end(body);
-  else response.write(body.subarray(0, cutAfterBytes), () => response.destroy());
+  if (cut === undefined) return void response.end(body);
+  response.write(body.subarray(0, cut.sizeBytes));
+  void cut.arrivals.of(startBytes + cut.sizeBytes).then(async () => {
+    response.destroy();
+    await cut.andThen?.();
+  });
 }

@@ -202,7 +202,7 @@ export function cdnBytes(hub: Hub): number {
   return hub.servedBytes(({ origin, status }) => origin === "cdn" && status < 300);
 }
 
-type Answers = (request: HubRequest, count: number) => Intercepted;
+type Answers = (request: HubRequest, count: number) => Intercepted | Promise<Intercepted>;
 
 /** Meets the CDN's requests, counted from 0. */
 export function onCdn(answer: Answers): Intercept {
