@@ -2,6 +2,7 @@
 
 import { readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
+import { until } from "./until.ts";
 
 /** A file that a run wants. */
 export interface WantedFile {
@@ -33,6 +34,16 @@ export async function keptBytes(
 export async function vouchedBytes(models: string): Promise<number> {
   const journals = await journalBytes(join(models, ".luci", "v1", "partials"));
   return [...journals.values()].reduce((sum, bytes) => sum + bytes, 0);
+}
+
+/** Resolves when so much of unfinished downloads lies on the disk, in a journal or not; `models` is the models folder. */
+export function whenWritten(models: string, sizeBytes: number): Promise<void> {
+  const folder = join(models, ".luci", "v1", "partials");
+  return until("it is written", async () => {
+    const parts = (await readdir(folder)).filter((name) => name.endsWith(".part"));
+    const blocks = await Promise.all(parts.map(async (name) => (await stat(join(folder, name))).blocks));
+    return blocks.reduce((sum, count) => sum + count * 512, 0) >= sizeBytes;
+  });
 }
 
 /** Key → bytes its journal claims, where there is data for it. */
