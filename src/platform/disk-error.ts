@@ -2,6 +2,12 @@
 
 import { type ErrorCode, LuciError } from "../domain/errors.ts";
 
+/** Of what else needs a handle, a connection for one, they say the same. */
+export const HANDLE_REASONS: Readonly<Record<string, string>> = {
+  EMFILE: "too many open files (see ulimit -n)",
+  ENFILE: "the system has too many open files",
+};
+export const HANDLE_HINT = "Allow more open files (`ulimit -n 1024`), then run the same command again";
 const REASONS: Record<string, readonly [ErrorCode, string]> = {
   ENOSPC: ["E_NO_SPACE", "the disk is full"],
   EDQUOT: ["E_NO_SPACE", "your disk quota is used up"],
@@ -14,8 +20,6 @@ const REASONS: Record<string, readonly [ErrorCode, string]> = {
   EISDIR: ["E_IO", "a folder stands where a file is expected"],
   ENAMETOOLONG: ["E_IO", "the name is too long for this file system"],
   ELOOP: ["E_UNSAFE_PATH", "a symbolic link stands where a file of our own is expected"],
-  EMFILE: ["E_IO", "too many open files (see ulimit -n)"],
-  ENFILE: ["E_IO", "the system has too many open files"],
   ENOENT: ["E_IO", "no such file or folder"],
   EEXIST: ["E_IO", "a file of that name is there already"],
   EXDEV: ["E_IO", "it lies on another file system"],
@@ -24,7 +28,7 @@ const REASONS: Record<string, readonly [ErrorCode, string]> = {
 };
 const HINTS: Record<string, string> = {
   ELOOP: "Remove the link, or point --dir at the real folder",
-  EMFILE: "Allow more open files (`ulimit -n 1024`), then run the same command again",
+  EMFILE: HANDLE_HINT,
   EFBIG: "Choose another file system with --dir, or lift the limit (see ulimit -f)",
 };
 
@@ -38,7 +42,7 @@ export function errnoOf(error: unknown): string | null {
 export function diskError(error: unknown, path: string): unknown {
   const code = errnoOf(error);
   if (error instanceof LuciError || code === null) return error;
-  const [luciCode, reason] = REASONS[code] ?? ["E_IO", `the disk answered ${code}`];
+  const [luciCode, reason] = REASONS[code] ?? ["E_IO", HANDLE_REASONS[code] ?? `the disk answered ${code}`];
   const hint = HINTS[code];
   return new LuciError(luciCode, `${path}: ${reason}`, { cause: error, ...(hint ? { hint } : {}) });
 }

@@ -4,6 +4,7 @@
 
 import { type ErrorOptions, LuciError } from "../domain/errors.ts";
 import { checkUrl } from "../domain/safe-url.ts";
+import { HANDLE_HINT, HANDLE_REASONS } from "./disk-error.ts";
 import type { Environment } from "./http-environment.ts";
 import { type Proxy, proxyFor } from "./http-proxy.ts";
 
@@ -54,6 +55,9 @@ export function networkError(thrown: unknown, peer: Peer): LuciError {
     message: string,
     options: ErrorOptions = {},
   ) => new LuciError(kind, message, { cause: thrown, ...options });
+  const handle = HANDLE_REASONS[code];
+  if (handle !== undefined)
+    return make("E_NETWORK", `No connection to ${who}: ${handle}`, { hint: HANDLE_HINT });
   const reach = REACH_REASONS[code];
   if (reach !== undefined && peer.proxy !== null) {
     const { name, variable } = peer.proxy;

@@ -327,27 +327,30 @@ test("a disk that is full for a moment, whichever act meets it, is waited for", 
     "renameToFree",
   ]);
   let most = Number.POSITIVE_INFINITY;
-  let pauses = 0;
+  const silent: string[] = [];
   const tryAt = async (nth: number): Promise<void> => {
     await using rig = await openRig(TINY);
     await publishPair(rig);
     let met = -1;
+    let hit = "";
     const hand = ({ name, path }: DiskAct): void => {
       if (!writes.has(name)) return;
       met += 1;
-      if (met === nth) throw diskRefusal(nth % 2 === 0 ? "ENOSPC" : "EDQUOT", path);
+      if (met !== nth) return;
+      hit = `${name} ${path}`;
+      throw diskRefusal(nth % 2 === 0 ? "ENOSPC" : "EDQUOT", path);
     };
     const settings = { ...WHOLE, diskWaitMs: 60_000 };
     const run = await rig.install({ settings, refs: [PAIR], files: faultyFiles(nodeFiles(), hand) });
     const { breaches, finals, models } = await inspect(rig.models, rig.hub);
     expect([nth, run.error, breaches, finals.length, models.length]).toEqual([nth, null, [], 2, 1]);
     if (met < nth) most = Math.min(most, nth);
-    // A lock is politeness: where the disk has no room for one, the work goes on without.
-    else pauses += eventsOf(run, "run.paused").length;
+    else if (eventsOf(run, "run.paused").length === 0) silent.push(hit);
   };
   // Each of them waits a second: many wait together.
   for (let nth = 0; nth < most; nth += 10)
     await Promise.all(Array.from({ length: 10 }, (_, step) => tryAt(nth + step)));
   expect(most).toBeGreaterThan(12);
-  expect(pauses).toBeGreaterThan(most - 4);
+  // A lock is politeness: where the disk has no room for one, the work goes on without. Which of these tries meet it, is up to the order.
+  expect(silent.filter((act) => !act.endsWith("/.luci/v1/locks"))).toEqual([]);
 });

@@ -86,11 +86,16 @@ describe.concurrent("a disk with too little room", () => {
   });
 
   test("even for the journal: the data gives up its end for it", async () => {
-    await using rig = await openRig(SMALL);
+    await using rig = await openRig(LARGE);
     let full = false;
     let writtenBytes = 0;
-    const files = diskWith(({ name, path, sizeBytes }) => {
-      if (name === "write" && isData(path) && writtenBytes + sizeBytes > 2 * MIB) full = true;
+    let claimedBytes = 0;
+    const files = diskWith(async ({ name, path, sizeBytes }) => {
+      // How much one write holds is up to how bytes arrive, and whether there was a checkpoint up to the clock.
+      if (name === "write" && isData(path) && writtenBytes > 2 * MIB) {
+        full = true;
+        claimedBytes = await claimedBytesOf(rig);
+      }
       if (name === "truncate") full = false;
       if (full && ["write", "replaceText"].includes(name)) throw ERRORS.E_NO_SPACE();
       writtenBytes += sizeBytes;
@@ -101,8 +106,8 @@ describe.concurrent("a disk with too little room", () => {
     const again = await rig.install({ settings: { connections: 1 } });
     expect(again.error).toBeNull();
     const kept = eventsOf(again, "file.started")[0]!.resumedBytes;
-    expect(kept).toBe(writtenBytes - MIB);
-    expect(cdnBytes(rig.hub)).toBe(SMALL - kept);
+    expect(kept).toBe(Math.max(writtenBytes - MIB, claimedBytes));
+    expect(cdnBytes(rig.hub)).toBe(LARGE - kept);
     expect(await rig.finalSha256()).toBe(rig.content.sha256);
   });
 });
@@ -111,9 +116,9 @@ describe.concurrent("a disk that breaks", () => {
   test("in a write: the piece is not counted, and the next run fetches it", async () => {
     await using rig = await openRig(LARGE);
     let writtenBytes = 0;
-    const files = diskWith(({ name, path, sizeBytes, before }) => {
+    const files = diskWith(({ name, path, sizeBytes }) => {
       if (name !== "write" || !isData(path)) return;
-      if (before === 5) throw ERRORS.E_IO();
+      if (writtenBytes > 2 * MIB) throw ERRORS.E_IO();
       writtenBytes += sizeBytes;
     });
     const run = await rig.install({ files, settings: { connections: 1 } });

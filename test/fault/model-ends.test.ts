@@ -147,8 +147,11 @@ async function removeFolders(models: string): Promise<void> {
 describe.concurrent("a cancel that deletes", () => {
   test("says so also while the disk has no room", async () => {
     await using rig = await openRig(LARGE, { rateBytesPerSec: 16 * MIB });
-    const files = faultyFiles(nodeFiles(), ({ name, path, before }) => {
-      if (name === "write" && path.endsWith(".part") && before > 8) throw full(path);
+    let writtenBytes = 0;
+    const files = faultyFiles(nodeFiles(), ({ name, path, sizeBytes }) => {
+      if (name !== "write" || !path.endsWith(".part")) return;
+      if (writtenBytes > 4 * MIB) throw full(path);
+      writtenBytes += sizeBytes;
     });
     const events: LuciEventBody[] = [];
     const onEvent = (event: LuciEventBody): void => {

@@ -9,8 +9,17 @@ import { chmod, chown, mkdir, open, readdir, rm, stat, symlink, truncate, writeF
 import { join } from "node:path";
 import { checkInvariants } from "../support/invariants.ts";
 import { ggufFile } from "../support/model-repos.ts";
+import { whenWritten } from "../support/kept-bytes.ts";
 import { canHave, execute, fill, freezeFolder, mountTmpfs } from "../support/real-disk.ts";
-import { type Stage, fileBytes, filesBelow, finalsBelow, heldAfter, openStage } from "../support/stage.ts";
+import {
+  ONE_BY_ONE,
+  type Stage,
+  fileBytes,
+  filesBelow,
+  finalsBelow,
+  heldAfter,
+  openStage,
+} from "../support/stage.ts";
 import { until } from "../support/until.ts";
 
 const MIB = 1024 * 1024;
@@ -44,16 +53,6 @@ function expectReason(stderr: string, wanted: RegExp): void {
 async function expectWhole(stage: Stage, models: string): Promise<void> {
   const { finals } = await checkInvariants(models, stage.hub);
   expect(finals).toEqual(["one.gguf"]);
-}
-
-/** Resolves when so much of a download lies on the disk. */
-function whenWritten(models: string, sizeBytes: number): Promise<void> {
-  const folder = join(models, ".luci/v1/partials");
-  return until("it is written", async () => {
-    const parts = (await readdir(folder)).filter((name) => name.endsWith(".part"));
-    const blocks = await Promise.all(parts.map(async (name) => (await stat(join(folder, name))).blocks));
-    return blocks.reduce((sum, count) => sum + count * 512, 0) >= sizeBytes;
-  });
 }
 
 function whenSaid(child: { output(): { stderr: string } }, text: string): Promise<void> {
@@ -102,7 +101,10 @@ describe.skipIf(!able)("a small disk", () => {
     const child = stage.start([...ONE, "--dir", disk.path, "--connections", "2", "--disk-wait", "2s"]);
     await heldAfter(stage.hub, 8 * MIB);
     await whenWritten(disk.path, 6 * MIB);
+    // Room that luci makes for its journal must not go to who fills.
+    child.kill("SIGSTOP");
     await fill(filler);
+    child.kill("SIGCONT");
     const run = await child.ended;
     expect(run.exitCode).toBe(8);
     expectReason(run.stderr, /no room came within 2s; what arrived is kept/);
@@ -110,7 +112,7 @@ describe.skipIf(!able)("a small disk", () => {
     expect((await checkInvariants(disk.path, stage.hub)).journals).toBe(1);
     stage.hub.reset();
     stage.hub.behave({ rateBytesPerSec: null });
-    expect((await stage.luci([...ONE, "--dir", disk.path])).exitCode).toBe(0);
+    expect((await stage.luci([...ONE, "--dir", disk.path, ...ONE_BY_ONE])).exitCode).toBe(0);
     // The disk was full to the last byte: a mebibyte made way for the journal.
     expect(fileBytes(stage.hub)).toBeLessThan(16 * MIB);
     await expectWhole(stage, disk.path);
@@ -171,8 +173,9 @@ describe.skipIf(!able)("a process that may not have all of it", () => {
     expect(run.exitCode).toBe(8);
     expectReason(run.stderr, /\.part: the file is larger than this file system or process may have/);
     stage.hub.reset();
-    expect((await stage.luci(ONE)).exitCode).toBe(0);
-    expect(fileBytes(stage.hub)).toBeLessThan(12 * MIB);
+    expect((await stage.luci([...ONE, ...ONE_BY_ONE])).exitCode).toBe(0);
+    // The first eight mebibytes were one request; how much more of the ten came before the refused write, nobody says.
+    expect(fileBytes(stage.hub)).toBeLessThan(13 * MIB);
     await expectWhole(stage, stage.models);
   });
 

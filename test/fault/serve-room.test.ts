@@ -75,10 +75,11 @@ describe.skipIf(!able)("the room on a disk", () => {
       message: expect.stringContaining("for other downloads under way"),
     });
     expect((await stage.luci(["ps"])).stdout).toContain("no room");
-    stage.hub.behave({ rateBytesPerSec: null });
     const repair = (await serve.jobs()).find(({ ref }) => ref === SMALL);
     await serve.ask("DELETE", `/v1/downloads/${repair?.id}?partials=delete`);
     expect((await mended).data).toMatchObject({ failed: [{ error: { code: "E_CANCELLED" } }] });
+    // Not before it is given up: it would be done.
+    stage.hub.behave({ rateBytesPerSec: null });
     await until("the download is done", async () => (await serve.job(id)).state === "done");
     expect(await finalsBelow(room.disk.path)).toEqual(["large.gguf"]);
   });

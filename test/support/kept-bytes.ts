@@ -2,6 +2,8 @@
 
 import { readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
+import type { RunningChild } from "../../src/demo/child.ts";
+import { until } from "./until.ts";
 
 /** A file that a run wants. */
 export interface WantedFile {
@@ -33,6 +35,22 @@ export async function keptBytes(
 export async function vouchedBytes(models: string): Promise<number> {
   const journals = await journalBytes(join(models, ".luci", "v1", "partials"));
   return [...journals.values()].reduce((sum, bytes) => sum + bytes, 0);
+}
+
+/** What a run of one file with `--json` said last that it has of it; 0 before. */
+export function saidBytes(child: Pick<RunningChild, "output">): number {
+  const said = child.output().stdout.matchAll(/"type":"file\.progress".*?"doneBytes":(\d+)/g);
+  return Number([...said].at(-1)?.[1] ?? 0);
+}
+
+/** Resolves when so much of unfinished downloads lies on the disk, in a journal or not; `models` is the models folder. */
+export function whenWritten(models: string, sizeBytes: number): Promise<void> {
+  const folder = join(models, ".luci", "v1", "partials");
+  return until("it is written", async () => {
+    const parts = (await readdir(folder)).filter((name) => name.endsWith(".part"));
+    const blocks = await Promise.all(parts.map(async (name) => (await stat(join(folder, name))).blocks));
+    return blocks.reduce((sum, count) => sum + count * 512, 0) >= sizeBytes;
+  });
 }
 
 /** Key → bytes its journal claims, where there is data for it. */

@@ -18,8 +18,9 @@ import type { Stage } from "./stage.ts";
 const MIB = 1024 * 1024;
 /** What a kill may cost at most, per file that is on its way. */
 const AT_RISK_BYTES = 64 * MIB;
-/** At the end of a file a slow connection is helped: what it has under way then comes twice. */
+/** At the end of a file a slow connection is helped: what it has under way then comes twice, of each connection a request. */
 const TWICE_BYTES = 8 * MIB;
+const CONNECTIONS = 4;
 /** So many files, from the largest on, may be on their way at once; of small ones more. */
 const FILES_AT_ONCE = 4;
 const SMALL_FILES_AT_ONCE = 16;
@@ -85,9 +86,10 @@ function wantedFiles(stage: Stage, of: { repo: string; damages: readonly Damage[
 
 function boundOf(wanted: readonly WantedFile[]): number {
   const sizes = wanted.map(({ sizeBytes, soundBytes }) => sizeBytes - soundBytes).toSorted((a, b) => b - a);
-  const atOnce = (sizes[0] ?? 0) <= MIB ? SMALL_FILES_AT_ONCE : FILES_AT_ONCE;
+  const isSmall = (sizes[0] ?? 0) <= MIB;
+  const atOnce = isSmall ? SMALL_FILES_AT_ONCE : FILES_AT_ONCE;
   const atRiskBytes = sizes.slice(0, atOnce).reduce((sum, one) => sum + Math.min(one, AT_RISK_BYTES), 0);
-  return atRiskBytes + TWICE_BYTES;
+  return atRiskBytes + (isSmall ? 1 : CONNECTIONS) * TWICE_BYTES;
 }
 
 /** Looks at the folder and writes down what must never be. */

@@ -9,7 +9,7 @@ import type { RunningChild } from "../../src/demo/child.ts";
 import { type Hub, startHub } from "../../src/demo/hub.ts";
 import type { HubRepo } from "../../src/demo/hub-repo.ts";
 import { inspect } from "./invariants.ts";
-import { keptBytes, type WantedFile } from "./kept-bytes.ts";
+import { keptBytes, saidBytes, type WantedFile } from "./kept-bytes.ts";
 import { ggufFile } from "./model-repos.ts";
 import { type DataMode, openPowerRoom, type PowerRoom } from "./power-room.ts";
 import type { Prng } from "./prng.ts";
@@ -19,7 +19,7 @@ import { fileBytes, finalsBelow } from "./stage.ts";
 const KIB = 1024;
 const MIB = 1024 * KIB;
 const BIG_BYTES = 112 * MIB;
-/** What a cut may cost of one large file: what is not in a checkpoint yet, and what socket buffers hold. */
+/** What a cut may cost of one large file: what is in no checkpoint yet, and what came until the checkpoint's name was durable. */
 const BIG_COST_BYTES = 64 * MIB + 16 * MIB;
 /** A step with all its pauses. */
 const LONGEST_MS = 300_000;
@@ -179,7 +179,7 @@ async function runStep(life: Life, step: Step, damagedSha256: string | null): Pr
     child.kill("SIGSTOP");
     // What was said before is on its way through the pipe.
     await wait(40);
-    const servedBytes = fileBytes(hub);
+    const arrivedBytes = saidBytes(child);
     const snapshot = await room.cut();
     tally.cuts += 1;
     if (snapshot.fuzzy) tally.fuzzy += 1;
@@ -190,7 +190,7 @@ async function runStep(life: Life, step: Step, damagedSha256: string | null): Pr
     {
       await using disk = await room.boot(snapshot);
       const home = join(disk.path, "home");
-      const scene = { life: { ...life, tally: judged }, step, said, servedBytes, damagedSha256, home };
+      const scene = { life: { ...life, tally: judged }, step, said, arrivedBytes, damagedSha256, home };
       await judge(scene);
       await recover(scene);
     }
@@ -225,13 +225,14 @@ interface Scene {
   readonly life: Life;
   readonly step: Step;
   readonly said: readonly Record<string, unknown>[];
-  readonly servedBytes: number;
+  /** Of a large file, as luci told: what was served may lie in a socket. */
+  readonly arrivedBytes: number;
   readonly damagedSha256: string | null;
   readonly home: string;
 }
 
 /** Looks at what the disk held. */
-async function judge({ life, step, said, servedBytes, damagedSha256, home }: Scene): Promise<void> {
+async function judge({ life, step, said, arrivedBytes, damagedSha256, home }: Scene): Promise<void> {
   const { tally, hub, ready } = life;
   const models = join(home, "models");
   const report = await inspect(models, hub);
@@ -246,7 +247,7 @@ async function judge({ life, step, said, servedBytes, damagedSha256, home }: Sce
   if (isRemoved && report.models.includes(step.model))
     tally.broken.push(`${at}: ${step.model} was called removed and is there`);
   if (step.kind !== "install" || step.model !== BIG) return;
-  const costBytes = servedBytes - (await keptBytes(models, [bigFile(hub)], new Set()));
+  const costBytes = arrivedBytes - (await keptBytes(models, [bigFile(hub)], new Set()));
   tally.costs.push(costBytes);
   if (costBytes > BIG_COST_BYTES) tally.broken.push(`${at}: ${costBytes} bytes would come again`);
 }

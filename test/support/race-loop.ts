@@ -42,6 +42,7 @@ export interface RaceOptions {
   readonly tally: KillTally;
   readonly env: KillScene["env"];
   readonly processes: number;
+  /** Processes that a kill found at work. */
   readonly kills: number;
   /** Put before every process that races. */
   readonly wrapper?: readonly string[];
@@ -58,7 +59,8 @@ export async function race(stage: Stage, options: RaceOptions): Promise<void> {
   await clearModels(stage);
   stage.hub.behave({ rateBytesPerSec: 3 * MIB });
   const racers = Array.from({ length: processes }, () => start(stage, options));
-  for (let done = 0; done < kills; done += 1) {
+  // Whoever was done before the kill came is started again, however many those are.
+  for (let done = 0; done < kills;) {
     await wait(random.integer(0, 120));
     const slot = random.integer(0, racers.length);
     const racer = racers[slot];
@@ -66,6 +68,7 @@ export async function race(stage: Stage, options: RaceOptions): Promise<void> {
     await (options.wrapper ? killWrapped(racer.child) : racer.child.kill("SIGKILL"));
     const { signal } = await racer.child.ended;
     if (signal === "SIGKILL") {
+      done += 1;
       tally.kills += 1;
       count(tally.kinds, "race");
     } else await judge(racer, options);

@@ -220,3 +220,13 @@ test.each([
     expect(error.message).not.toContain("secret");
   }
 });
+
+test.each([
+  ["EMFILE", "No connection to example.org: too many open files (see ulimit -n)"],
+  ["ENFILE", "No connection to example.org: the system has too many open files"],
+])("where nothing can be opened any more (%s) it is not the network", (code, message) => {
+  const thrown = Object.assign(new Error("connect"), { code });
+  const error = networkError(thrown, { host: "example.org", proxy: null });
+  expect(error).toMatchObject({ code: "E_NETWORK", retryable: true, message });
+  expect(error.hint).toContain("more open files");
+});
