@@ -1,11 +1,12 @@
 import { afterEach, describe, expect, jest, test } from "bun:test";
 import { existsSync } from "node:fs";
-import { mkdir, readFile, symlink, writeFile } from "node:fs/promises";
+import { mkdir, readFile, symlink, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type Lock, isLockAlive, tryLock } from "../../../src/platform/lock.ts";
 import { LuciError } from "../../../src/domain/errors.ts";
 import { ownIdentity, ownerTag } from "../../../src/platform/machine.ts";
 import { lockFile } from "../../../src/store/file-lock.ts";
+import { deadTag } from "../../support/owner-tags.ts";
 import { storeRoom } from "../../support/store-room.ts";
 import { tempHome } from "../../support/temp-home.ts";
 
@@ -77,6 +78,18 @@ describe("a lock", () => {
       await other.kill();
     }
     expect(isLockAlive(path)).toBe(false);
+    (await take(path)).release();
+  });
+
+  test("is not taken from whoever has it and has not come to say so", async () => {
+    await using home = await tempHome();
+    const path = join(home.path, "x.lock");
+    const lock = await take(path);
+    // What the one before left, who was killed long ago.
+    await writeFile(path, JSON.stringify({ ...ownIdentity(), tag: await deadTag() }));
+    await utimes(path, 1, 1);
+    expect("release" in (await tryLock(path))).toBe(false);
+    lock.release();
     (await take(path)).release();
   });
 
