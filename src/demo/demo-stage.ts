@@ -2,14 +2,17 @@
 
 import { createHash } from "node:crypto";
 import { join } from "node:path";
+import { type Range, addRange, totalSize } from "../domain/range.ts";
 import type { Files } from "../platform/files.ts";
 import { startChild } from "./child.ts";
 import type { ChildResult, RunningChild } from "./child.ts";
 import type { Content } from "./content.ts";
-import type { DemoModels } from "./demo-models.ts";
+import type { DemoModel, DemoModels } from "./demo-models.ts";
 import type { Hub } from "./hub.ts";
+import { parseRange } from "./hub-request.ts";
 
-const CHILD_TIMEOUT_MS = 15_000;
+/** Of a child that hangs: a busy machine may take its time. */
+const CHILD_TIMEOUT_MS = 60_000;
 const READ_STEP_BYTES = 1024 * 1024;
 
 export interface StageOptions {
@@ -30,6 +33,8 @@ export interface DemoStage extends StageOptions {
   start(...args: string[]): RunningChild;
   /** File bytes that left the CDN since the last `hub.reset()`. */
   fetchedBytes(): number;
+  /** How much of a model's file the CDN was asked for since then: what was asked for twice counts once. */
+  askedBytes(model: DemoModel): number;
   /** Whether a file of the models folder holds exactly this content. */
   holds(file: string, content: Content): Promise<boolean>;
 }
@@ -56,6 +61,7 @@ export function createStage(options: StageOptions): DemoStage {
     start,
     luci: (...args) => start(...args).ended,
     fetchedBytes: () => hub.servedBytes((entry) => entry.origin === "cdn"),
+    askedBytes: (model) => askedBytes(hub, model),
     holds: (file, content) => holds(join(modelsFolder, file), { content, files: options.files }),
   };
 }
@@ -66,6 +72,14 @@ function inherited(...names: string[]): Record<string, string> {
     return value === undefined ? [] : [[name, value] as const];
   });
   return Object.fromEntries(found);
+}
+
+function askedBytes(hub: Hub, { content: { sizeBytes } }: DemoModel): number {
+  const ranges = hub
+    .log(({ origin }) => origin === "cdn")
+    .map(({ range }) => parseRange(range, sizeBytes) ?? { startBytes: 0, endBytes: sizeBytes })
+    .filter((range): range is Range => range !== "unsatisfiable");
+  return totalSize(ranges.reduce<Range[]>(addRange, []));
 }
 
 async function holds(path: string, options: { content: Content; files: Files }): Promise<boolean> {

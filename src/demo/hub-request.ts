@@ -105,7 +105,8 @@ export function contentReply(
   return { status: 206, headers: { ...headers, "Content-Range": contentRange }, content, slice: asked };
 }
 
-function parseRange(header: string | null, sizeBytes: number): Range | "unsatisfiable" | null {
+/** The range that a Range header asks for, within the content; null where it asks for all of it. */
+export function parseRange(header: string | null, sizeBytes: number): Range | "unsatisfiable" | null {
   const match = /^bytes=(\d*)-(\d*)$/i.exec(header?.trim() ?? "");
   const [, first = "", last = ""] = match ?? [];
   if (match === null || (first === "" && last === "")) return null;

@@ -13,6 +13,8 @@ import {
   utimesSync,
   writeSync,
 } from "node:fs";
+import { randomUUID } from "node:crypto";
+import { dirname, join } from "node:path";
 import { LuciError } from "../domain/errors.ts";
 import { diskError } from "./disk-error.ts";
 import { keepsLocks } from "./disk-kind.ts";
@@ -77,7 +79,8 @@ function lockByHandle(path: string, flock: Flock): Lock | { holder: LockHolder |
     }
     if (flock(fd, LOCK_EXCLUSIVE | LOCK_NON_BLOCKING) !== 0) {
       // Some network disks refuse flock altogether: a name that nobody living wrote for a while is free there too.
-      if (isAbandoned(path)) return held(path, fd, { isKernels: false });
+      // Elsewhere somebody has it who has not come to write his name yet.
+      if (isAbandoned(path) && !knowsLocks(dirname(path), flock)) return held(path, fd, { isKernels: false });
       closeSync(fd);
       return { holder: readHolder(path) };
     }
@@ -110,6 +113,22 @@ function lockByCreation(path: string): Lock | { holder: LockHolder | null } {
 function isAbandoned(path: string): boolean {
   try {
     return !isLockAlive(path) && Date.now() - statSync(path).mtimeMs > ABANDONED_MS;
+  } catch {
+    return false;
+  }
+}
+
+/** Whether flock works on a folder's disk, tried on a file that nobody else has. */
+function knowsLocks(folder: string, flock: Flock): boolean {
+  const path = join(folder, `try-${randomUUID()}.lock`);
+  try {
+    const fd = openSync(path, constants.O_RDWR | constants.O_CREAT | constants.O_EXCL, 0o644);
+    try {
+      return flock(fd, LOCK_EXCLUSIVE | LOCK_NON_BLOCKING) === 0;
+    } finally {
+      unlinkSync(path);
+      closeSync(fd);
+    }
   } catch {
     return false;
   }

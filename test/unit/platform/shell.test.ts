@@ -8,7 +8,7 @@ import { runShell } from "../../../src/platform/shell.ts";
 import { tempHome } from "../../support/temp-home.ts";
 
 const { signal } = new AbortController();
-const OPTIONS = { env: {}, limitMs: 10_000, signal };
+const OPTIONS = { env: {}, limitMs: 120_000, signal };
 
 afterEach(() => void jest.useRealTimers());
 

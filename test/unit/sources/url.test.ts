@@ -105,13 +105,17 @@ describe("a plan", () => {
   });
 
   test("of a chunked answer has no size", async () => {
+    const resolved = Promise.withResolvers<void>();
+    // What is whole when it is sent has a size.
     async function* chunks() {
       yield "a";
-      await Bun.sleep(1);
+      await resolved.promise;
       yield "b";
     }
     const url = serve(() => new Response(chunks()));
-    expect((await makeSource().resolve(refOf(`${url}/x.gguf`), { signal })).files[0]?.sizeBytes).toBeNull();
+    const plan = await makeSource().resolve(refOf(`${url}/x.gguf`), { signal });
+    resolved.resolve();
+    expect(plan.files[0]?.sizeBytes).toBeNull();
   });
 });
 
