@@ -17,8 +17,10 @@ export interface Trouble {
   readonly corrupt?: (piece: Uint8Array, atBytes: number) => Uint8Array;
   /** Close the connection after this many body bytes; 0 closes it before the headers go out. */
   readonly cutAfterBytes?: number;
-  /** Say nothing more after this many body bytes, until the client gives up. */
+  /** Say nothing more after this many body bytes, until the client gives up … */
   readonly stallAfterBytes?: number;
+  /** … or this has come: then the connection is closed. */
+  readonly stallUntil?: Promise<unknown>;
   /** `chunked`: no Content-Length. `close`: none either, the end of the connection ends the body. */
   readonly framing?: "chunked" | "close";
   /** Wait before the headers. */

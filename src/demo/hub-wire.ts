@@ -146,8 +146,9 @@ async function sendBody(response: ServerResponse, sending: Sending): Promise<voi
       atBytes += piece.length;
     }
     if (piece.length < whole.length) {
-      if (trouble.cutAfterBytes === undefined) await closed(response);
-      else response.destroy();
+      if (trouble.cutAfterBytes === undefined)
+        await Promise.race([closed(response), trouble.stallUntil ?? closed(response)]);
+      response.destroy();
       return;
     }
     if (response.destroyed) return;
