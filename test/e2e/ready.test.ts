@@ -225,7 +225,7 @@ describe("the command for ready models", () => {
   test("is ended when it takes too long, with everything it started", async () => {
     await writeFile(join(stage.home, "config.toml"), '[hooks]\ntimeout = "3s"\n');
     const notes = join(stage.home, "notes-3");
-    const command = `sh -c 'echo $$ >> "$NOTES"; exec sleep 600' | cat`;
+    const command = `sh -c 'echo $$ >> "$NOTES"; exec sleep 600 > /dev/null 2>&1' | cat`;
     const run = await start(["install", "alpha", "--json", "--on-ready", command], { NOTES: notes }).ended;
     expect(run.exitCode).toBe(0);
     expect(resultOf(run)["installed"]).toMatchObject([
