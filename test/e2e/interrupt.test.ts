@@ -314,9 +314,8 @@ describe("at awkward moments", () => {
   test("while a file is read by `verify`", async () => {
     stage.hub.behave({ rateBytesPerSec: null });
     expect((await stage.luci(INSTALL)).exitCode).toBe(0);
-    let heard = 0;
     // Whether it is still reading when it hears is for the machine to say: until it was.
-    await until("it was interrupted while it read", async () => {
+    const isHeard = async (): Promise<boolean> => {
       const child = stage.start(["verify", "--hasher", "wasm", "--json"]);
       await until("it reads", () => child.output().stdout.includes('"file.verifying"'));
       child.kill("SIGINT");
@@ -324,9 +323,9 @@ describe("at awkward moments", () => {
       expect([0, 130]).toContain(run.exitCode);
       expect(run.stderr).not.toContain("    at ");
       if (run.exitCode === 130) expect(errorOf(run)).toMatchObject({ code: "E_INTERRUPTED" });
-      heard += run.exitCode === 130 ? 1 : 0;
-      return heard === 3;
-    });
+      return run.exitCode === 130;
+    };
+    for (let heard = 0; heard < 3; heard += 1) await until("it was interrupted while it read", isHeard);
     expect((await stage.luci(["verify"])).exitCode).toBe(0);
   });
 });
