@@ -97,12 +97,11 @@ async function expectKept(): Promise<number> {
   return keptBytes;
 }
 
-/** Until the model's job is there to be steered and has something of these bytes: what was served may not have come yet. */
+/** Until more than that was served, and the model's job is there to be steered and has some of it; from then on bytes trickle. */
 async function arrived(model: string, servedBytes: number): Promise<void> {
-  await until(`${model} arrives`, async () => {
-    if (bytesOf(model) <= servedBytes) return false;
-    return ((await job(model))?.doneBytes ?? 0) > 0;
-  });
+  await until("bytes are sent", () => bytesOf(model) > servedBytes);
+  hold(stage.hub);
+  await until("they arrive", async () => ((await job(model))?.doneBytes ?? 0) > 0);
 }
 
 /** Bytes of one model that left the hub: by the path of its file, at either origin. */
@@ -260,7 +259,6 @@ describe("a batch in one terminal", () => {
   test("goes on without a model that is cancelled, and says so", async () => {
     const child = await startInstall(["alpha", "beta"]);
     await arrived("beta", MIB);
-    hold(stage.hub);
     await luci("cancel", "beta");
     await until("it is gone", async () => (await job("beta")) === undefined);
     const run = await ended(child);
@@ -363,26 +361,23 @@ describe("what stands in the way", () => {
     stopped.kill("SIGSTOP");
     const child = stage.start(["install", "beta"], { env });
     running.push(child);
-    await arrived("beta", MIB);
+    await until("bytes are sent", () => bytesOf("beta") > MIB);
     hold(stage.hub);
-    const run = await stage.luci(["ps"]);
-    expect(run.exitCode).toBe(0);
-    expect(run.stdout).toContain("beta");
-    expect(run.stderr).toContain(`pid ${stopped.pid} does not answer (stopped?)`);
+    await until("it is shown beside the other", async () => {
+      const { exitCode, stdout, stderr } = await stage.luci(["ps"]);
+      expect([exitCode, stderr]).toEqual([
+        0,
+        expect.stringContaining(`pid ${stopped.pid} does not answer (stopped?)`),
+      ]);
+      return stdout.includes("beta");
+    });
     child.kill("SIGINT");
     await child.ended;
-    const alone = await stage.luci(["ps"]);
-    expect([alone.exitCode, alone.stderr]).toEqual([0, expect.not.stringContaining("Nothing is running")]);
-    for (const words of [
-      ["pause", "--all"],
-      ["limit", "3M"],
-    ]) {
-      const refused = await stage.luci(words);
-      expect([refused.exitCode, refused.stderr]).toEqual([
-        5,
-        expect.stringContaining("could not be reached"),
-      ]);
-    }
+    const words = ["ps", "pause --all", "limit 3M"];
+    const [alone, ...refusals] = await Promise.all(words.map((line) => stage.luci(line.split(" "))));
+    expect([alone?.exitCode, alone?.stderr]).toEqual([0, expect.not.stringContaining("Nothing is running")]);
+    for (const { exitCode, stderr } of refusals)
+      expect([exitCode, stderr]).toEqual([5, expect.stringContaining("could not be reached")]);
     stopped.kill("SIGCONT");
     expect((await ended(stopped)).exitCode).toBe(0);
   });
@@ -409,7 +404,6 @@ describe("what stands in the way", () => {
     const child = stage.start(["verify", "--repair"], { env });
     running.push(child);
     await arrived("alpha", MIB);
-    hold(stage.hub);
     await luci("pause", "alpha");
     await until("it is paused", async () => (await job("alpha"))?.state === "paused");
     await luci("resume", "--all");
