@@ -310,7 +310,7 @@ describe("what is too much", () => {
     expect(await quiet.answers()).toEqual({ stream: "open", slowAnswer: 200, forgottenAnswer: "cut" });
     for (const socket of readers) socket.destroy();
     await expectUnharmed();
-  });
+  }, 600_000);
 });
 
 test("the download comes to its end, and nobody else has changed anything", async () => {
