@@ -8,6 +8,7 @@ import { LuciError, isEcho, reportError, toLuciError } from "./domain/errors.ts"
 import type { Emit } from "./domain/events.ts";
 import { redactText } from "./domain/redact.ts";
 import type { PartialsPolicy } from "./domain/settings.ts";
+import { afterTurns } from "./platform/clock.ts";
 import { onStopSignal, SIGNAL_EXITS, type StopSignal } from "./platform/signals.ts";
 import type { Face } from "./ui/face-types.ts";
 
@@ -219,9 +220,9 @@ function leaveAfter(run: Run, waitMs: number): void {
   };
   const late = async (): Promise<void> => {
     if (!(await run.rest?.())) end();
-    setTimeout(end, waitMs).unref();
+    afterTurns(waitMs, end);
   };
-  setTimeout(() => void late(), waitMs).unref();
+  afterTurns(waitMs, () => void late());
 }
 
 function leave(run: Run, exit: number): never {

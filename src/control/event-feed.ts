@@ -4,7 +4,7 @@
 import type { LuciEvent } from "../domain/events.ts";
 import type { Job } from "../domain/job.ts";
 import { jsonLine } from "../domain/text.ts";
-import { sleep } from "../platform/clock.ts";
+import { afterTurns } from "../platform/clock.ts";
 import type { EventLog } from "./event-log.ts";
 
 /** Progress is told this often at most, where a client does not ask for something else. */
@@ -84,10 +84,9 @@ export function createEventFeed({ log, list }: FeedOptions): EventFeed {
     },
     close: async () => {
       closing.abort();
-      const waiting = new AbortController();
-      const patience = sleep(LAST_WORDS_MS, waiting.signal).catch(() => undefined);
+      const { promise: patience, resolve } = Promise.withResolvers<void>();
+      afterTurns(LAST_WORDS_MS, resolve);
       await Promise.race([Promise.all(streams), patience]);
-      waiting.abort();
     },
   };
 }

@@ -58,7 +58,8 @@ class Watch {
   readonly #context: Context;
   /** Jobs that were seen under way, and those a daemon gave up before: by their id, the latest last. */
   readonly #seen = new Map<string, Job>();
-  readonly #followed = new Set<number>();
+  /** By their process; each resolves once it is heard. */
+  readonly #followed = new Map<number, Promise<void>>();
   readonly #told = new Set<string>();
   readonly #sinceMs = Date.now();
 
@@ -95,15 +96,24 @@ class Watch {
     this.#seen.delete(job.id);
     this.#seen.set(job.id, job);
     if (isEnded(job)) return false;
-    this.#tell("info", `${job.model}: process ${peer.pid} is at it`);
-    if (!this.#followed.has(peer.pid)) void this.#follow(peer);
+    // Whoever reads that may rely on it that its end is heard.
+    void (this.#followed.get(peer.pid) ?? this.#follow(peer)).then(() =>
+      this.#tell("info", `${job.model}: process ${peer.pid} is at it`),
+    );
     return true;
   }
 
-  /** A process that ends with its last job is heard out. */
-  async #follow(peer: Peer): Promise<void> {
-    this.#followed.add(peer.pid);
+  /** Resolves as soon as the process is heard; it is heard out, also where it ends with its last job. */
+  #follow(peer: Peer): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#followed.set(peer.pid, promise);
+    void this.#hear(peer, resolve);
+    return promise;
+  }
+
+  async #hear(peer: Peer, onHeard: () => void): Promise<void> {
     for await (const { event, data } of peer.follow("/v1/events?every=100")) {
+      onHeard();
       if (event === "download") this.#noteAgain(data as Job);
       if (event === "model.failed" || event === "model.cancelled") this.#noteEnd(event, data as ModelEnd);
     }

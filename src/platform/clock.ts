@@ -29,6 +29,21 @@ export function every(waitMs: number, tick: () => void): () => void {
   return () => clearInterval(timer);
 }
 
+/** Of a wait in turns. */
+const TURNS = 10;
+
+/**
+ * Acts after `waitMs`, in which this process had its turn again and again: a machine that slept, or had no time for it,
+ * has not let it do anything. Does not keep the process alive.
+ */
+export function afterTurns(waitMs: number, act: () => void): void {
+  const wait = (leftTurns: number): void => {
+    if (leftTurns === 0) return act();
+    setTimeout(() => wait(leftTurns - 1), waitMs / TURNS).unref();
+  };
+  wait(TURNS);
+}
+
 /** Settles like a promise that cannot be stopped, or rejects as soon as the signal aborts. */
 export function abortable<Value>(pending: Promise<Value>, signal: AbortSignal): Promise<Value> {
   const { promise, resolve, reject } = Promise.withResolvers<Value>();

@@ -3,8 +3,11 @@
 import { LuciError } from "../domain/errors.ts";
 import { createWatchdog } from "./http-watchdog.ts";
 
-/** Another luci answers at once; one that does not is stopped, or busy dying. Time in which this process did not run is none of its. */
-const ANSWER_MS = 2_000;
+/**
+ * Another luci answers at once, or as soon as its disk lets it; one that does not is stopped, or busy dying. Time in
+ * which this process did not run is none of its.
+ */
+const ANSWER_MS = 5_000;
 /** What the system says where nobody listens. */
 const NOBODY = new Set(["ECONNREFUSED", "ENOENT", "ECONNRESET", "FailedToOpenSocket", "ConnectionRefused"]);
 

@@ -85,12 +85,23 @@ async function expectSilence(): Promise<void> {
   expect([stage.hub.log().length, fileBytes(stage.hub)]).toEqual([requests, bytes]);
 }
 
-/** Until all that the only job has is vouched for, however long the disk takes; answers how much that is. */
+/** Until the only job, which is paused, has no request left and all that it has is vouched for; answers how much that is. */
 async function expectKept(): Promise<number> {
-  const { doneBytes } = (await job("alpha"))!;
-  expect(doneBytes).toBeGreaterThan(0);
-  await until("it is kept", async () => (await vouchedBytes(stage.models)) === doneBytes);
-  return doneBytes;
+  let keptBytes = 0;
+  await until("it is kept", async () => {
+    const { doneBytes = 0, connections = 1 } = (await job("alpha")) ?? {};
+    keptBytes = doneBytes;
+    return connections === 0 && (await vouchedBytes(stage.models)) === doneBytes;
+  });
+  expect(keptBytes).toBeGreaterThan(0);
+  return keptBytes;
+}
+
+/** Until more than that was served, and the model's job is there to be steered and has some of it; from then on bytes trickle. */
+async function arrived(model: string, servedBytes: number): Promise<void> {
+  await until("bytes are sent", () => bytesOf(model) > servedBytes);
+  hold(stage.hub);
+  await until("they arrive", async () => ((await job(model))?.doneBytes ?? 0) > 0);
 }
 
 /** Bytes of one model that left the hub: by the path of its file, at either origin. */
@@ -158,7 +169,7 @@ describe("a batch in one terminal", () => {
 
   test("paused asks for nothing, keeps what came, and goes on without fetching it again", async () => {
     const child = await startInstall(["alpha"], ...ONE_BY_ONE);
-    await until("bytes arrive", () => bytesOf("alpha") > 2 * MIB);
+    await arrived("alpha", 2 * MIB);
     expect(await luci("pause", "alpha")).toContain("paused");
     await expectSilence();
     await expectKept();
@@ -247,8 +258,7 @@ describe("a batch in one terminal", () => {
 
   test("goes on without a model that is cancelled, and says so", async () => {
     const child = await startInstall(["alpha", "beta"]);
-    await until("bytes arrive", () => bytesOf("alpha") > MIB && bytesOf("beta") > MIB);
-    hold(stage.hub);
+    await arrived("beta", MIB);
     await luci("cancel", "beta");
     await until("it is gone", async () => (await job("beta")) === undefined);
     const run = await ended(child);
@@ -283,7 +293,7 @@ describe("a batch in one terminal", () => {
 describe("processes that end", () => {
   test("of Ctrl-C while paused leave a partial that is continued", async () => {
     const child = await startInstall(["alpha"]);
-    await until("bytes arrive", () => bytesOf("alpha") > 2 * MIB);
+    await arrived("alpha", 2 * MIB);
     await luci("pause", "alpha");
     await expectSilence();
     child.kill("SIGINT");
@@ -294,7 +304,7 @@ describe("processes that end", () => {
 
   test("of kill -9 while paused lose nothing, and their socket is cleared away", async () => {
     const child = await startInstall(["alpha"]);
-    await until("bytes arrive", () => bytesOf("alpha") > 2 * MIB);
+    await arrived("alpha", 2 * MIB);
     await luci("pause", "alpha");
     await expectSilence();
     const doneBytes = await expectKept();
@@ -351,26 +361,23 @@ describe("what stands in the way", () => {
     stopped.kill("SIGSTOP");
     const child = stage.start(["install", "beta"], { env });
     running.push(child);
-    await until("bytes arrive", () => bytesOf("beta") > MIB);
+    await until("bytes are sent", () => bytesOf("beta") > MIB);
     hold(stage.hub);
-    const run = await stage.luci(["ps"]);
-    expect(run.exitCode).toBe(0);
-    expect(run.stdout).toContain("beta");
-    expect(run.stderr).toContain(`pid ${stopped.pid} does not answer (stopped?)`);
+    await until("it is shown beside the other", async () => {
+      const { exitCode, stdout, stderr } = await stage.luci(["ps"]);
+      expect([exitCode, stderr]).toEqual([
+        0,
+        expect.stringContaining(`pid ${stopped.pid} does not answer (stopped?)`),
+      ]);
+      return stdout.includes("beta");
+    });
     child.kill("SIGINT");
     await child.ended;
-    const alone = await stage.luci(["ps"]);
-    expect([alone.exitCode, alone.stderr]).toEqual([0, expect.not.stringContaining("Nothing is running")]);
-    for (const words of [
-      ["pause", "--all"],
-      ["limit", "3M"],
-    ]) {
-      const refused = await stage.luci(words);
-      expect([refused.exitCode, refused.stderr]).toEqual([
-        5,
-        expect.stringContaining("could not be reached"),
-      ]);
-    }
+    const words = ["ps", "pause --all", "limit 3M"];
+    const [alone, ...refusals] = await Promise.all(words.map((line) => stage.luci(line.split(" "))));
+    expect([alone?.exitCode, alone?.stderr]).toEqual([0, expect.not.stringContaining("Nothing is running")]);
+    for (const { exitCode, stderr } of refusals)
+      expect([exitCode, stderr]).toEqual([5, expect.stringContaining("could not be reached")]);
     stopped.kill("SIGCONT");
     expect((await ended(stopped)).exitCode).toBe(0);
   });
@@ -396,8 +403,7 @@ describe("what stands in the way", () => {
     stage.hub.reset();
     const child = stage.start(["verify", "--repair"], { env });
     running.push(child);
-    await until("bytes arrive", () => bytesOf("alpha") > MIB);
-    hold(stage.hub);
+    await arrived("alpha", MIB);
     await luci("pause", "alpha");
     await until("it is paused", async () => (await job("alpha"))?.state === "paused");
     await luci("resume", "--all");

@@ -146,6 +146,7 @@ describe("serve", () => {
       away = null;
       await serve.ask("POST", `/v1/downloads/${passing}/resume`);
       await until("the other is done", async () => (await serve.job(passing)).state === "done");
+      await until("that is remembered", async () => (await rows()).length > 1);
       expect(await rows()).toEqual(["hf:org/alpha ready null", "hf:org/none failed E_NOT_FOUND"]);
     } finally {
       serve.child.kill("SIGTERM");

@@ -5,6 +5,7 @@ import { chmod, chown, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import type { Intercept } from "../../src/demo/hub-trouble.ts";
+import type { Job } from "../../src/domain/job.ts";
 import { checkInvariants } from "../support/invariants.ts";
 import { ggufFile } from "../support/model-repos.ts";
 import { prng } from "../support/prng.ts";
@@ -69,6 +70,15 @@ async function interrupt(
   const run = await stage.luci(args, { ...rest, signalAfter: { signal, after: moment } });
   expect(run.msAfterSignal ?? 0).toBeLessThan(ANSWER_MS);
   return run;
+}
+
+/** The same moment, once besides only one file of so many is left: what is small takes its time as well. */
+async function whenOneIsLeft(): Promise<void> {
+  await arrivedAfter(stage, { servedBytes: 2 * MIB, leastBytes: 1.2 * MIB });
+  await until("the others are done", async () => {
+    const jobs = resultOf(await stage.luci(["ps", "--json"]))["jobs"] as Job[];
+    return jobs.length === 1 && jobs[0]!.files - jobs[0]!.doneFiles === 1;
+  });
 }
 
 function interruptedOf(run: LuciRun): Interrupted {
@@ -139,7 +149,7 @@ describe("with partials kept", () => {
       { name: "little", repo: "org/little", files: ["little.gguf"] },
       { name: "model", repo: "org/model", files: ["model.gguf"] },
     ]);
-    const run = await interrupt(["install", "core", "models"], { env });
+    const run = await interrupt(["install", "core", "models"], { env, after: whenOneIsLeft() });
     expect(run.exitCode).toBe(130);
     expect(run.stderr).toContain("1 of 2 models done");
     expect((await checkInvariants(stage.models, stage.hub)).models).toEqual(["little"]);
@@ -203,7 +213,8 @@ Deleted partial download: model.gguf
       { name: "little", repo: "org/little", files: ["little.gguf"] },
       { name: "model", repo: "org/model", files: ["model.gguf"] },
     ]);
-    const run = await interrupt(["install", "core", "models", "--partials", "delete"], { env });
+    const args = ["install", "core", "models", "--partials", "delete"];
+    const run = await interrupt(args, { env, after: whenOneIsLeft() });
     expect(run.exitCode).toBe(130);
     expect(run.stderr).toContain("Deleted partial download: model.gguf\n");
     expect(run.stderr).toContain("1 of 2 models done, installed models stay");
@@ -212,7 +223,8 @@ Deleted partial download: model.gguf
   });
 
   test("finished files of an unfinished model go with it, and so do its folders", async () => {
-    const run = await interrupt(["install", "hf:org/folder", "--partials", "delete"]);
+    const args = ["install", "hf:org/folder", "--partials", "delete"];
+    const run = await interrupt(args, { after: whenOneIsLeft() });
     expect(run.exitCode).toBe(130);
     expect(run.stderr).toContain("Deleted partial download: big.gguf\n");
     await expectNoByteOf(stage.models);
@@ -233,11 +245,14 @@ Deleted partial download: model.gguf
       return console.warn("not tried: luci cannot be run here by a user who may be denied something");
     }
     if (isRoot) await chown(stage.home, nobody.uid, nobody.gid);
-    const served = stage.hub.whenServed(2 * MIB, { signal: AbortSignal.timeout(60_000) });
-    const run = await interrupt([...INSTALL, "--partials", "delete"], {
-      wrapper: asNobody,
-      after: served.then(() => chmod(stage.partials, 0o555)),
-    });
+    const child = stage.start([...INSTALL, "--partials", "delete"], { wrapper: asNobody });
+    await heldAfter(stage.hub, 2 * MIB);
+    // Whoever is not heard at once might write meanwhile, where nothing can be written any more.
+    child.kill("SIGSTOP");
+    await chmod(stage.partials, 0o555);
+    child.kill("SIGINT");
+    child.kill("SIGCONT");
+    const run = await child.ended;
     await chmod(stage.partials, 0o755);
     expect(run.exitCode).toBe(130);
     const [left = ""] = (await filesBelow(stage.partials)).filter((name) => name.endsWith(".part"));
@@ -299,9 +314,8 @@ describe("at awkward moments", () => {
   test("while a file is read by `verify`", async () => {
     stage.hub.behave({ rateBytesPerSec: null });
     expect((await stage.luci(INSTALL)).exitCode).toBe(0);
-    let heard = 0;
     // Whether it is still reading when it hears is for the machine to say: until it was.
-    await until("it was interrupted while it read", async () => {
+    const isHeard = async (): Promise<boolean> => {
       const child = stage.start(["verify", "--hasher", "wasm", "--json"]);
       await until("it reads", () => child.output().stdout.includes('"file.verifying"'));
       child.kill("SIGINT");
@@ -309,9 +323,9 @@ describe("at awkward moments", () => {
       expect([0, 130]).toContain(run.exitCode);
       expect(run.stderr).not.toContain("    at ");
       if (run.exitCode === 130) expect(errorOf(run)).toMatchObject({ code: "E_INTERRUPTED" });
-      heard += run.exitCode === 130 ? 1 : 0;
-      return heard === 3;
-    });
+      return run.exitCode === 130;
+    };
+    for (let heard = 0; heard < 3; heard += 1) await until("it was interrupted while it read", isHeard);
     expect((await stage.luci(["verify"])).exitCode).toBe(0);
   });
 });

@@ -5,7 +5,7 @@ import { mkdir, readFile, readdir, rm, stat, utimes, writeFile } from "node:fs/p
 import { join } from "node:path";
 import type { Content } from "../../src/demo/content.ts";
 import { ggufFile } from "../support/model-repos.ts";
-import { fileBytes, finalsBelow, openStage, writeCatalog } from "../support/stage.ts";
+import { fileBytes, finalsBelow, heldAfter, openStage, writeCatalog } from "../support/stage.ts";
 import type { Stage } from "../support/stage.ts";
 
 const MIB = 1024 * 1024;
@@ -194,7 +194,7 @@ test("`--partials delete` takes nothing from a model that is installed, whatever
   expect((await stage.luci(["install", "hf:org/pair"])).exitCode).toBe(0);
   stage.hub.reset();
   stage.hub.behave({ rateBytesPerSec: 2 * MIB });
-  const after = stage.hub.whenServed(4 * MIB, { signal: AbortSignal.timeout(60_000) });
+  const after = heldAfter(stage.hub, 4 * MIB);
   const run = await stage.luci(["install", "hf:org/pair", "--force", "--partials", "delete"], {
     signalAfter: { signal: "SIGINT", after },
   });

@@ -9,7 +9,7 @@ import { vouchedBytes } from "../support/kept-bytes.ts";
 import { ggufFile } from "../support/model-repos.ts";
 import type { Intercept } from "../../src/demo/hub-trouble.ts";
 import { type Serve, startServe } from "../support/serve.ts";
-import { clearStage, hold, openStage, resultOf, type Stage } from "../support/stage.ts";
+import { ONE_BY_ONE, clearStage, hold, openStage, resultOf, type Stage } from "../support/stage.ts";
 import { until } from "../support/until.ts";
 
 const MIB = 1024 * 1024;
@@ -87,10 +87,10 @@ describe("many at once", () => {
 describe("while the hub is away", () => {
   /** Nobody answers, as at a login before the network is there. */
   const goAway = (): void => stage.hub.behave({ intercept: () => ({ cutAfterBytes: 0 }) });
-  const restart = async (signal: "SIGTERM" | "SIGKILL"): Promise<void> => {
+  const restart = async (signal: "SIGTERM" | "SIGKILL", ...flags: readonly string[]): Promise<void> => {
     serve.child.kill(signal);
     await serve.child.ended;
-    serve = await startServe(stage, { args: ["--retries", "0"] });
+    serve = await startServe(stage, { args: ["--retries", "0", ...flags] });
   };
 
   /** The job while it waits for another attempt. */
@@ -121,15 +121,19 @@ describe("while the hub is away", () => {
   });
 
   test("in the middle of a file, what arrived is kept and the rest comes later", async () => {
-    await restart("SIGTERM");
+    // Others would fail before the first one has brought anything.
+    await restart("SIGTERM", ...ONE_BY_ONE);
+    const arrived = Promise.withResolvers<void>();
     let asked = 0;
     const intercept: Intercept = ({ origin }) => {
       if (origin !== "cdn") return undefined;
       asked += 1;
-      return { cutAfterBytes: asked === 1 ? 2 * MIB : 0 };
+      return asked === 1 ? { cutAfterBytes: 2 * MIB, cutWhen: () => arrived.promise } : { cutAfterBytes: 0 };
     };
     stage.hub.behave({ intercept });
     const { id } = await serve.add("hf:org/large");
+    await until("bytes arrive", async () => (await serve.job(id)).doneBytes > 0);
+    arrived.resolve();
     expect((await whenTried(id)).doneBytes).toBeGreaterThan(0);
     expect(serve.child.output().stdout).not.toContain(" failed: ");
     expect(serve.child.output().stdout).toContain("trying again in");

@@ -59,7 +59,8 @@ describe("a limit said by hand", () => {
     hold(stage.hub);
     const { id } = (await serve.ask("POST", "/v1/downloads", { body: { ref: "alpha" } })).data;
     await until("it has begun", () => fileBytes(stage.hub) > 0);
-    expect((await serve.job(id)).state).toBe("running");
+    // That is told a few times a second.
+    await until("it runs", async () => (await serve.job(id)).state === "running");
     await again("--limit-rate", "2M");
     expect(await limit()).toBe(2_000_000);
     await again();

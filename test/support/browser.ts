@@ -6,6 +6,7 @@ import { existsSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type BrowserContext, chromium, type Page } from "playwright-core";
+import { until } from "./until.ts";
 
 const CHROMIUM = "/usr/bin/chromium";
 const FLAGS = [
@@ -64,7 +65,13 @@ export async function openBrowser(): Promise<Browser> {
     complaints,
     [Symbol.asyncDispose]: async () => {
       await context.close();
-      await rm(profile, { recursive: true, force: true, maxRetries: 3 });
+      // The last of its processes may still write there.
+      await until("the profile is gone", () =>
+        rm(profile, { recursive: true, force: true }).then(
+          () => true,
+          () => false,
+        ),
+      );
     },
   };
 }

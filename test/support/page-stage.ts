@@ -7,7 +7,7 @@ import { describedOperations } from "./api-check.ts";
 import { type Browser, openBrowser } from "./browser.ts";
 import { openNamedStage } from "./named-stage.ts";
 import { type Serve, startServe } from "./serve.ts";
-import { clearStage, type Stage } from "./stage.ts";
+import { ONE_BY_ONE, clearStage, type Stage } from "./stage.ts";
 import { until } from "./until.ts";
 
 const NAMES = ["alpha", "beta", "gamma"];
@@ -45,6 +45,8 @@ export async function openPageStage({ sizeBytes, description = "" }: PageStageOp
   const browser = await openBrowser();
   const { page } = browser;
   let serve: Serve | null = null;
+  // What is to be slow gets no faster by more connections, however long a person takes.
+  const start = (port = 0): Promise<Serve> => startServe(stage, { env, port, args: ONE_BY_ONE });
   const running = (): Serve => {
     if (serve) return serve;
     throw new Error("there is no daemon: begin first");
@@ -64,7 +66,7 @@ export async function openPageStage({ sizeBytes, description = "" }: PageStageOp
       await clearStage(stage);
       browser.asked.length = 0;
       browser.complaints.length = 0;
-      serve = await startServe(stage, { env });
+      serve = await start();
     },
     end: async () => {
       await page.goto("about:blank");
@@ -82,7 +84,7 @@ export async function openPageStage({ sizeBytes, description = "" }: PageStageOp
       const { port } = new URL(running().url);
       // Somebody else may have got it meanwhile.
       await until("it listens where it was", async () => {
-        const again = await startServe(stage, { env, port: Number(port) }).catch(() => null);
+        const again = await start(Number(port)).catch(() => null);
         serve = again ?? serve;
         return again !== null;
       });

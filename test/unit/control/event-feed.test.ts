@@ -167,6 +167,20 @@ describe("a feed", () => {
   });
 });
 
+test("time in which nothing ran is not held against a client that takes its last words", async () => {
+  const { feed, say } = stand();
+  const reader = feed.stream(null).body!.getReader();
+  await reader.read();
+  say({ type: "model.failed", model: "m", error: { code: "E_SERVER", message: "x", hint: "y", exit: 5 } });
+  let isClosed = false;
+  const closed = feed.close().then(() => (isClosed = true));
+  Bun.sleepSync(500);
+  await Bun.sleep(1);
+  expect(isClosed).toBe(false);
+  while (!(await reader.read()).done);
+  await closed;
+});
+
 test("a log forgets the progress of a file that has ended", () => {
   const { log, progress, say } = stand();
   progress(1);

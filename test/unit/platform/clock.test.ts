@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { sleep } from "../../../src/platform/clock.ts";
+import { afterTurns, sleep } from "../../../src/platform/clock.ts";
 
 test("sleeps at least as long as asked", async () => {
   const started = performance.now();
@@ -31,4 +31,19 @@ test("leaves no listener behind", async () => {
   };
   await sleep(1, signal);
   expect(listeners).toBe(0);
+});
+
+test("a wait in turns is not over because there were none", async () => {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  let isOver = false;
+  afterTurns(200, () => {
+    isOver = true;
+    resolve();
+  });
+  for (const endMs = performance.now() + 400; performance.now() < endMs;);
+  await sleep(1, new AbortController().signal);
+  expect(isOver).toBe(false);
+  const idle = setInterval(() => undefined, 1_000);
+  await promise;
+  clearInterval(idle);
 });

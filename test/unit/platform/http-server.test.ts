@@ -31,7 +31,19 @@ test("time in which whoever asks did not run is not held against the one that is
   const socketPath = join(home.path, "1.sock");
   const handle = async (request: Request): Promise<Response> => {
     // Both are this process: for both of them the machine stands still.
-    Bun.sleepSync(2_500);
+    Bun.sleepSync(5_500);
+    return await echo(request);
+  };
+  const server = await listenHttp({ at: { socketPath }, handle });
+  expect(await askLocal(socketPath, { method: "GET", path: "/", signal })).toMatchObject({ status: 200 });
+  await server.close();
+});
+
+test("one that is busy for a while is waited for", async () => {
+  await using home = await tempHome();
+  const socketPath = join(home.path, "1.sock");
+  const handle = async (request: Request): Promise<Response> => {
+    await Bun.sleep(3_000);
     return await echo(request);
   };
   const server = await listenHttp({ at: { socketPath }, handle });
