@@ -6,7 +6,7 @@ import { readFile } from "node:fs/promises";
 import type { ServerResponse } from "node:http";
 import { join } from "node:path";
 import { makeSafetensors } from "../../src/demo/gguf-writer.ts";
-import { watchArrivals } from "../support/arrivals.ts";
+import { type Arrivals, watchArrivals } from "../support/arrivals.ts";
 import { type Asked, type FileServer, fileServer, sendBytes } from "../support/file-server.ts";
 import { LARGE, type Rig, type RigRun, type RunOptions, SMALL, eventsOf, openRig } from "../support/rig.ts";
 
@@ -25,6 +25,12 @@ async function installedSha256(rig: Rig): Promise<string | null> {
 function installFrom(rig: Rig, server: FileServer, options: RunOptions = {}): Promise<RigRun> {
   return rig.install({ ...options, refs: [server.url] });
 }
+
+/** The connection is cut when a MiB of the answer has arrived: what is on its way is lost with it. */
+const cutAfterMib = ({ range }: Asked, arrivals: Arrivals, cut = async () => {}) => ({
+  cutAfterBytes: MIB,
+  cutWhen: () => arrivals.of((range?.startBytes ?? 0) + MIB).then(cut),
+});
 
 /** Requests after the first, which only asks what the file is. */
 const transfers = (server: FileServer): readonly Asked[] => server.asked.slice(1);
@@ -67,7 +73,7 @@ describe.concurrent("a file that changes at its source", () => {
     let isOld = true;
     const arrivals = watchArrivals();
     await using server = await fileServer((asked, response) => {
-      const cut = isOld && asked.before > 1 ? { cut: { sizeBytes: MIB, arrivals } } : {};
+      const cut = isOld && asked.before > 1 ? cutAfterMib(asked, arrivals) : {};
       const bytes = isOld || continued ? one : other;
       sendBytes(asked, response, { bytes, headers: isOld ? before : after, ...cut });
     });
@@ -92,7 +98,7 @@ describe.concurrent("a file that changes at its source", () => {
     let cut = true;
     const arrivals = watchArrivals();
     await using server = await fileServer((asked, response) => {
-      const fault = cut && asked.before > 1 ? { cut: { sizeBytes: MIB, arrivals } } : {};
+      const fault = cut && asked.before > 1 ? cutAfterMib(asked, arrivals) : {};
       sendBytes(asked, response, { bytes: one, headers: { ETag: `"v${asked.before}"` }, ...fault });
     });
     const options = { sha256: sha256(one), settings: { connections: 1, retries: 0 } };
@@ -112,9 +118,8 @@ describe.concurrent("a server that goes away", () => {
     const bytes = bytesOf(SMALL, 3);
     const arrivals = watchArrivals();
     await using server = await fileServer((asked, response) => {
-      const cut = { sizeBytes: MIB, arrivals, andThen: () => server.down() };
-      const fault = asked.before === 1 ? { cut } : {};
-      sendBytes(asked, response, { bytes, headers: { ETag: '"v1"' }, ...fault });
+      const cut = asked.before === 1 ? cutAfterMib(asked, arrivals, () => server.down()) : {};
+      sendBytes(asked, response, { bytes, headers: { ETag: '"v1"' }, ...cut });
     });
     const run = await installFrom(rig, server, {
       settings: { connections: 1 },
@@ -138,9 +143,8 @@ describe.concurrent("a server that goes away", () => {
     const bytes = bytesOf(SMALL, 3);
     const arrivals = watchArrivals();
     await using server = await fileServer((asked, response) => {
-      const cut = { sizeBytes: MIB, arrivals, andThen: () => server.down() };
-      const fault = asked.before > 0 ? { cut } : {};
-      sendBytes(asked, response, { bytes, headers: { ETag: '"v1"' }, ...fault });
+      const cut = asked.before > 0 ? cutAfterMib(asked, arrivals, () => server.down()) : {};
+      sendBytes(asked, response, { bytes, headers: { ETag: '"v1"' }, ...cut });
     });
     const settings = { connections: 1, retries: 1 };
     const run = await installFrom(rig, server, { settings, onEvent: arrivals.onEvent });

@@ -2,7 +2,6 @@
 
 import { once } from "node:events";
 import { type Server, type ServerResponse, createServer } from "node:http";
-import type { Arrivals } from "./arrivals.ts";
 import { listenOn } from "./listening.ts";
 
 /** What was asked; `startBytes` and `endBytes` of the Range header, or null for all of it. */
@@ -57,21 +56,19 @@ export async function fileServer(
   };
 }
 
-/** Only so many bytes of an answer, and the end when they have arrived: what is on its way is lost with it. */
-export interface Cut {
-  readonly sizeBytes: number;
-  readonly arrivals: Arrivals;
-  /** What else happens then. */
-  readonly andThen?: () => Promise<unknown>;
+/** Only so many bytes of an answer, and then its connection is cut: at once, or when something has come about. */
+interface Cut {
+  readonly cutAfterBytes?: number;
+  readonly cutWhen?: () => Promise<unknown>;
 }
 
 /** Answers properly: the range, or all of it. */
 export function sendBytes(
   asked: Asked,
   response: ServerResponse,
-  options: { bytes: Uint8Array; headers?: Record<string, string>; cut?: Cut },
+  options: { bytes: Uint8Array; headers?: Record<string, string> } & Cut,
 ): void {
-  const { bytes, headers = {}, cut } = options;
+  const { bytes, headers = {}, cutAfterBytes, cutWhen } = options;
   const { startBytes, endBytes } = asked.range ?? { startBytes: 0, endBytes: bytes.length };
   const body = bytes.subarray(startBytes, endBytes);
   const last = startBytes + body.length - 1;
@@ -80,10 +77,10 @@ export function sendBytes(
     ...(asked.range ? { "Content-Range": `bytes ${startBytes}-${last}/${bytes.length}` } : {}),
     ...headers,
   });
-  if (cut === undefined) return void response.end(body);
-  response.write(body.subarray(0, cut.sizeBytes));
-  void cut.arrivals.of(startBytes + cut.sizeBytes).then(async () => {
-    response.destroy();
-    await cut.andThen?.();
-  });
+  if (cutAfterBytes === undefined) response.end(body);
+  else if (cutWhen === undefined) response.write(body.subarray(0, cutAfterBytes), () => response.destroy());
+  else {
+    response.write(body.subarray(0, cutAfterBytes));
+    void cutWhen().then(() => response.destroy());
+  }
 }
