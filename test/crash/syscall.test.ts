@@ -110,7 +110,7 @@ describe.skipIf(!canTrace)("death at a system call", () => {
       check: () => recover(stage, args),
     });
     expect(deaths).toBeGreaterThan(12);
-  }, 600_000);
+  }, 1_800_000);
 
   test("of an install that makes checkpoints", async () => {
     const repos = [{ name: "org/one", files: [await ggufFile("one.gguf", 36 * MIB, 2)] }];
@@ -123,7 +123,7 @@ describe.skipIf(!canTrace)("death at a system call", () => {
       check: () => recover(stage, args),
     });
     expect(deaths).toBeGreaterThan(4);
-  }, 600_000);
+  }, 1_800_000);
 
   test("of an install of several models, two of one file, and of small files", async () => {
     const files = [
@@ -153,7 +153,7 @@ describe.skipIf(!canTrace)("death at a system call", () => {
       },
     });
     expect(deaths).toBeGreaterThan(12);
-  }, 600_000);
+  }, 1_800_000);
 
   test("of a repair: the installed file is the damaged or the whole one, never less", async () => {
     const repos = [{ name: "org/one", files: [await ggufFile("one.gguf", 9 * MIB, 3)] }];
@@ -178,7 +178,7 @@ describe.skipIf(!canTrace)("death at a system call", () => {
       },
     });
     expect(deaths).toBeGreaterThan(4);
-  }, 600_000);
+  }, 1_800_000);
 
   test("of a removal: the model is whole, or cleanup takes the rest away", async () => {
     const files = [await ggufFile("sub/one.gguf", 200_000, 1), { path: "config.json", content: "{}\n" }];
@@ -198,7 +198,7 @@ describe.skipIf(!canTrace)("death at a system call", () => {
       },
     });
     expect(deaths).toBeGreaterThan(4);
-  }, 600_000);
+  }, 1_800_000);
 
   test("of a cleanup: what is installed stays, and the next one finishes", async () => {
     const repos = [{ name: "org/one", files: [await ggufFile("one.gguf", MIB, 4)] }];
@@ -222,5 +222,5 @@ describe.skipIf(!canTrace)("death at a system call", () => {
       },
     });
     expect(deaths).toBeGreaterThan(2);
-  }, 600_000);
+  }, 1_800_000);
 });

@@ -103,7 +103,7 @@ describe.skipIf(!canTrace)("a system call that fails once", () => {
       await expectWhole(stage);
     }
     expect(words.join("")).toMatch(/too many open files[^]*ulimit -n|permission denied|input\/output error/);
-  });
+  }, 600_000);
 });
 
 describe.skipIf(!canTrace)("a write", () => {
