@@ -9,7 +9,15 @@ import { vouchedBytes } from "../support/kept-bytes.ts";
 import { ggufFile } from "../support/model-repos.ts";
 import type { Intercept } from "../../src/demo/hub-trouble.ts";
 import { type Serve, startServe } from "../support/serve.ts";
-import { ONE_BY_ONE, clearStage, hold, openStage, resultOf, type Stage } from "../support/stage.ts";
+import {
+  ONE_BY_ONE,
+  clearStage,
+  heldAfter,
+  hold,
+  openStage,
+  resultOf,
+  type Stage,
+} from "../support/stage.ts";
 import { until } from "../support/until.ts";
 
 const MIB = 1024 * 1024;
@@ -149,8 +157,8 @@ describe("while the hub is away", () => {
     await restart("SIGTERM");
     stage.hub.behave({ rateBytesPerSec: 2 * MIB });
     const { id } = await serve.add("hf:org/large");
+    await heldAfter(stage.hub, 2 * MIB);
     await until("bytes arrive", async () => (await serve.job(id)).doneBytes > MIB);
-    hold(stage.hub);
     await serve.ask("POST", `/v1/downloads/${id}/pause`);
     goAway();
     await restart("SIGTERM");
@@ -181,8 +189,8 @@ test("the same with another digest is refused, and named", async () => {
 test("what waits in the queue is not cleaned up, by whomever", async () => {
   stage.hub.behave({ rateBytesPerSec: 2 * MIB });
   const { id } = await serve.add("hf:org/large");
+  await heldAfter(stage.hub, 2 * MIB);
   await until("bytes arrive", async () => (await serve.job(id)).doneBytes > MIB);
-  hold(stage.hub);
   await serve.ask("POST", `/v1/downloads/${id}/pause`);
   await until("it is kept", async () => (await vouchedBytes(stage.models)) > 0);
   serve.child.kill("SIGTERM");
