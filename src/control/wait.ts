@@ -60,6 +60,8 @@ class Watch {
   readonly #seen = new Map<string, Job>();
   /** By their process; each resolves once it is heard. */
   readonly #followed = new Map<number, Promise<void>>();
+  /** Jobs whose end was heard since somebody was last asked: what is answered then may be older. */
+  readonly #ends = new Set<string>();
   readonly #told = new Set<string>();
   readonly #sinceMs = Date.now();
 
@@ -71,6 +73,7 @@ class Watch {
   async look(pending: readonly AwaitedModel[]): Promise<void> {
     const { settings, files, signal } = this.#context;
     const onSilent = (message: string): void => this.#tell("warn", message);
+    this.#ends.clear();
     const peers = await findPeers({ homeFolder: settings.homeFolder, files, signal, onSilent });
     const [idle, busy] = [[] as AwaitedModel[], new Set<string>()];
     for (const peer of peers)
@@ -91,6 +94,7 @@ class Watch {
 
   /** Takes note of a job; answers whether it is under way. */
   #note(peer: Peer, job: Job): boolean {
+    if (this.#ends.has(job.id)) return false;
     const isNew = Date.parse(job.startedAt) >= this.#sinceMs;
     if (isEnded(job) && !this.#seen.has(job.id) && !isNew && !isLastWord(peer, job)) return false;
     this.#seen.delete(job.id);
@@ -121,7 +125,9 @@ class Watch {
   }
 
   #noteAgain(job: Job): void {
-    if (this.#seen.has(job.id)) this.#seen.set(job.id, job);
+    if (!this.#seen.has(job.id)) return;
+    this.#seen.set(job.id, job);
+    if (isEnded(job)) this.#ends.add(job.id);
   }
 
   #noteEnd(event: "model.failed" | "model.cancelled", { model, error }: ModelEnd): void {
@@ -129,6 +135,7 @@ class Watch {
       if (job.model !== model || isEnded(job)) continue;
       const state = event === "model.failed" ? "failed" : "cancelled";
       this.#seen.set(job.id, { ...job, state, error: error ?? null });
+      this.#ends.add(job.id);
     }
   }
 

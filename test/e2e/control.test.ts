@@ -142,12 +142,13 @@ async function ended(child: RunningChild): Promise<{ exitCode: number; stdout: s
 describe("a batch in one terminal", () => {
   test("is seen from another as the hub's own log has it", async () => {
     const child = await startInstall(["alpha", "beta", "gamma"], "--jobs", "2");
+    await until("bytes of both are sent", () => bytesOf("alpha") > MIB / 2 && bytesOf("beta") > MIB / 2);
+    hold(stage.hub);
     // What has left the hub may still be on its way.
     await until(
       "bytes of both arrive",
       async () => (await jobs()).filter(({ doneBytes }) => doneBytes > 0).length === 2,
     );
-    hold(stage.hub);
     const seen = await jobs();
     const servedBytes = fileBytes(stage.hub);
     expect(seen.map(({ model }) => model)).toEqual(["alpha", "beta", "gamma"]);
@@ -192,8 +193,11 @@ describe("a batch in one terminal", () => {
   test("lets others have a paused model's place", async () => {
     const child = await startInstall(["alpha", "beta"], "--jobs", "1");
     await until("the first one runs", () => bytesOf("alpha") > MIB);
+    // It is not to end before it is paused.
+    hold(stage.hub);
     expect(bytesOf("beta")).toBe(0);
     await luci("pause", "alpha");
+    stage.hub.behave({ rateBytesPerSec: MIB / 2 });
     await until("the second one runs", () => bytesOf("beta") > MIB);
     hold(stage.hub);
     const at = bytesOf("alpha");
@@ -217,13 +221,15 @@ describe("a batch in one terminal", () => {
 
   test("keeps to a limit that is set, raised and lifted while it runs", async () => {
     const child = await startInstall(["alpha", "beta"]);
-    stage.hub.behave({ rateBytesPerSec: 2 * MIB });
     await until("bytes arrive", () => fileBytes(stage.hub) > 2 * MIB);
+    // They are not to end before there is a limit.
+    hold(stage.hub);
     for (const [rate, bytesPerSec] of [
       ["300k", 300_000],
       ["1M", 1_000_000],
     ] as const) {
       await luci("limit", rate);
+      stage.hub.behave({ rateBytesPerSec: 2 * MIB });
       await until("it counts", asksAgain(["alpha", "beta"]));
       const beforeBytes = fileBytes(stage.hub);
       const beforeMs = performance.now();
@@ -241,7 +247,9 @@ describe("a batch in one terminal", () => {
   test("keeps one model to a limit of its own", async () => {
     const child = await startInstall(["alpha", "beta"]);
     await until("bytes arrive", () => bytesOf("alpha") > MIB && bytesOf("beta") > MIB);
+    hold(stage.hub);
     await luci("limit", "100k", "alpha");
+    stage.hub.behave({ rateBytesPerSec: MIB / 2 });
     await until("it counts", asksAgain(["alpha"]));
     const before = { alpha: bytesOf("alpha"), beta: bytesOf("beta") };
     const beforeMs = performance.now();
@@ -437,6 +445,7 @@ test("a watch looks again and again, and ends with Ctrl-C at any moment without 
 describe("words", () => {
   test("that fit no job end with 7 and the nearest name", async () => {
     const child = await startInstall(["alpha"]);
+    hold(stage.hub);
     const run = await stage.luci(["pause", "alpa"]);
     expect([run.exitCode, run.stderr]).toEqual([
       7,

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:tes
 import { readFile, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { RunningChild } from "../../src/demo/child.ts";
+import { listenHttp } from "../../src/platform/http-server.ts";
 import { openNamedStage } from "../support/named-stage.ts";
 import { parseEvents } from "../support/run-luci.ts";
 import { startServe } from "../support/serve.ts";
@@ -131,6 +132,48 @@ describe("wait", () => {
     const ends = await Promise.all([again.ended, other.ended]);
     expect(ends.map(({ exitCode }) => exitCode)).toEqual([130, 130]);
     expect(errorOf(ends[1])).toMatchObject({ code: "E_CANCELLED" });
+  });
+
+  test("believes no answer that is older than the end it has heard of", async () => {
+    const job = {
+      id: "7-1",
+      model: "alpha",
+      ref: "alpha",
+      state: "running",
+      startedAt: new Date().toISOString(),
+    };
+    const isAskedAgain = Promise.withResolvers<void>();
+    const say = (event: string, data: object): string => `event: ${event}\ndata: ${JSON.stringify(data)}\n\n`;
+    const events = new ReadableStream<string>({
+      start: async (stream) => {
+        stream.enqueue(say("download", job));
+        await isAskedAgain.promise;
+        stream.enqueue(say("model.cancelled", { model: "alpha" }));
+      },
+    }).pipeThrough(new TextEncoderStream());
+    let looks = 0;
+    const handle = async ({ url }: Request): Promise<Response> => {
+      const { pathname } = new URL(url);
+      if (pathname === "/v1/health") return Response.json({ pid: 7 });
+      if (pathname === "/v1/events")
+        return new Response(events, { headers: { "Content-Type": "text/event-stream" } });
+      looks += 1;
+      if (looks !== 2) return Response.json({ downloads: looks === 1 ? [job] : [] });
+      isAskedAgain.resolve();
+      // On its way for longer than the end is.
+      await Bun.sleep(1_000);
+      return Response.json({ downloads: [job] });
+    };
+    const peer = await listenHttp({
+      at: { socketPath: join(stage.home, "run", "7.ffffffffffff.sock") },
+      handle,
+    });
+    try {
+      const run = await luci("wait", "alpha", "--timeout", "60s", "--json");
+      expect([run.exitCode, errorOf(run)["code"]]).toEqual([130, "E_CANCELLED"]);
+    } finally {
+      await peer.close();
+    }
   });
 
   test("ends at once with what a daemon gave a model up for, before anybody waited", async () => {

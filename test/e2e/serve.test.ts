@@ -45,6 +45,15 @@ async function isState(id: string, state: Job["state"]): Promise<boolean> {
   return (await serve.job(id)).state === state;
 }
 
+/** Until something of a download has arrived, and more was sent; from then on bytes trickle, so that it does not end. */
+async function arrived({ id }: Pick<Job, "id">, name: string, leastBytes: number): Promise<void> {
+  const { sha256 } = stage.hub.filesOf(`org/${name}`).get(`${name}.gguf`)!.content;
+  const filter = ({ path }: { path: string }): boolean => path.includes(sha256);
+  await stage.hub.whenServed(leastBytes + MIB, { filter, signal: AbortSignal.timeout(60_000) });
+  hold(stage.hub);
+  await until("bytes arrive", async () => (await serve.job(id)).doneBytes > leastBytes);
+}
+
 async function stop(signal: "SIGTERM" | "SIGINT"): Promise<number> {
   serve.child.kill(signal);
   return (await serve.child.ended).exitCode;
@@ -56,8 +65,7 @@ describe("downloads", () => {
     const first = await serve.ask("POST", "/v1/downloads", { body: { ref: "Alpha-8B", priority: "high" } });
     expect([first.status, first.headers.get("location")]).toEqual([201, `/v1/downloads/${first.data.id}`]);
     expect(first.data).toMatchObject({ ref: "alpha", priority: 10 });
-    await until("bytes arrive", async () => (await serve.job(first.data.id)).doneBytes > MIB);
-    hold(stage.hub);
+    await arrived(first.data, "alpha", MIB);
     for (const ref of ["alpha", "alpha-8b"]) {
       const again = await serve.ask("POST", "/v1/downloads", { body: { ref } });
       expect([again.status, again.data.id]).toEqual([200, first.data.id]);
@@ -103,8 +111,7 @@ describe("downloads", () => {
       limitBytesPerSec: null,
     });
     expect((await serve.ask("POST", `/v1/downloads/${id}/resume`)).data).toMatchObject({ state: "queued" });
-    await until("bytes arrive", async () => (await serve.job(id)).doneBytes > MIB);
-    hold(stage.hub);
+    await arrived({ id }, "alpha", MIB);
     expect((await serve.ask("POST", `/v1/downloads/${id}/pause`)).data).toMatchObject({ state: "paused" });
     const cancelled = await serve.ask("DELETE", `/v1/downloads/${id}?partials=delete`);
     expect(cancelled.status).toBe(202);
@@ -131,8 +138,7 @@ describe("downloads", () => {
     serve = await startServe(stage, { env, args: ["--jobs", "1", "--preempt"] });
     stage.hub.behave({ rateBytesPerSec: MIB / 2 });
     const low = await serve.add("alpha", { priority: "low" });
-    await until("it runs", async () => (await serve.job(low.id)).doneBytes > MIB / 4);
-    hold(stage.hub);
+    await arrived(low, "alpha", MIB / 4);
     const normal = await serve.add("beta");
     const high = await serve.add("gamma", { priority: "high" });
     await until("the highest runs, and no other", async () => {
@@ -270,8 +276,7 @@ describe("its end and its next beginning", () => {
         await serve.add("beta", { priority: 7 }),
         await serve.add("gamma", { paused: true }),
       ];
-      await until("bytes arrive", async () => (await serve.job(jobs[0]!.id)).doneBytes > 2 * MIB);
-      hold(stage.hub);
+      await arrived(jobs[0]!, "alpha", 2 * MIB);
       const stream = await fetch(`${serve.url}/v1/events`);
       const exitCode = await stop(signal);
       await stream.body?.cancel().catch(() => undefined);
