@@ -131,9 +131,10 @@ describe.skipIf(!canTrace)("a write", () => {
     const once = await stage.luci(ONE, { ...FEW_THREADS, ...failing("pwritev", "retval=4096:when=2") });
     expect(once.stderr).toMatch(/do not match the published digest/);
     await checkInvariants(stage.models, stage.hub);
-    expect([0, 4]).toContain(once.exitCode);
+    // The second write of a thread may also be the record's, which then takes no name.
+    expect([0, 4, 8]).toContain(once.exitCode);
     await rm(stage.models, { recursive: true, force: true });
-    const always = await stage.luci(ONE, { ...FEW_THREADS, ...failing("pwritev", "retval=65536:when=2+2") });
+    const always = await stage.luci(ONE, failing("pwritev", "retval=65536:when=1+"));
     expect([4, 8]).toContain(always.exitCode);
     expectCalm(always.stderr);
     expect((await checkInvariants(stage.models, stage.hub)).finals).toEqual([]);
