@@ -32,6 +32,11 @@ const HINTS: Record<string, string> = {
   EFBIG: "Choose another file system with --dir, or lift the limit (see ulimit -f)",
 };
 
+/** What is said of a disk that took bytes, said so, and does not have them. */
+export function keptLess(path: string): LuciError {
+  return new LuciError("E_IO", `${path}: the disk kept less than was written to it`);
+}
+
 /** The errno name of a system error, if it has one. */
 export function errnoOf(error: unknown): string | null {
   const code = error instanceof Error ? (error as NodeJS.ErrnoException).code : undefined;

@@ -17,7 +17,7 @@ import {
 } from "node:fs/promises";
 import { dirname } from "node:path";
 import { LuciError } from "../domain/errors.ts";
-import { errnoOf } from "./disk-error.ts";
+import { errnoOf, keptLess } from "./disk-error.ts";
 import type { Files } from "./files.ts";
 import { ownTag } from "./machine.ts";
 import { factsOf, guard, wrapHandle, writeFully } from "./open-file.ts";
@@ -113,8 +113,7 @@ async function replaceText(path: string, text: string): Promise<void> {
       await writeFully(handle, 0, [bytes]);
       await handle.sync();
       // Some disks say that they wrote what they did not, and what the name stood for is still good.
-      if ((await handle.stat()).size !== bytes.length)
-        throw new LuciError("E_IO", `${path}: the disk kept less than was written to it`);
+      if ((await handle.stat()).size !== bytes.length) throw keptLess(path);
       await handle.close();
       await rename(temporary, path);
     } catch (error) {

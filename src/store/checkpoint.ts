@@ -2,6 +2,7 @@
 
 import { LuciError, toLuciError } from "../domain/errors.ts";
 import { type Range, subtractRange } from "../domain/range.ts";
+import { keptLess } from "../platform/disk-error.ts";
 import type { FileFacts, OpenFile } from "../platform/files.ts";
 import { type JournalParts, formatJournal, makeJournal } from "./journal.ts";
 import { journalPath } from "./layout.ts";
@@ -24,8 +25,7 @@ export async function writeCheckpoint(
   claim.hasJournal = true;
   await assertOwned(store, claim, parts.label);
   const facts = await claim.file.facts();
-  if (facts.sizeBytes < (parts.durable.at(-1)?.endBytes ?? 0))
-    throw new LuciError("E_IO", `${claim.path}: the disk kept less than was written to it`);
+  if (facts.sizeBytes < (parts.durable.at(-1)?.endBytes ?? 0)) throw keptLess(claim.path);
   const journal = makeJournal({ ...parts, facts });
   await store.files.replaceText(journalPath(store.layout, parts.key), formatJournal(journal));
 }
@@ -72,8 +72,7 @@ export async function syncWhole(file: OpenFile, wholeBytes: number | null): Prom
   // Asked after it: a network disk may set the time only when the bytes arrive.
   const facts = await file.facts();
   if (wholeBytes === null || facts.sizeBytes === wholeBytes) return facts;
-  if (facts.sizeBytes < wholeBytes)
-    throw new LuciError("E_IO", `${file.path}: the disk kept less than was written to it`);
+  if (facts.sizeBytes < wholeBytes) throw keptLess(file.path);
   await file.truncate(wholeBytes);
   await file.sync();
   return file.facts();

@@ -11,6 +11,7 @@ import { hasProxyProgram, startProxy } from "../support/proxy.ts";
 import { SMALL, modelContent } from "../support/rig.ts";
 import { parseEvents } from "../support/run-luci.ts";
 import {
+  ONE_BY_ONE,
   type Stage,
   errorOf,
   filesBelow,
@@ -183,7 +184,7 @@ describe.skipIf(!hasProxyProgram)("a proxy", () => {
     });
     await using proxy = await startProxy();
     const env = { HTTP_PROXY: proxy.url };
-    const luci = stage.start(["install", REF, "--connections", "1", "--retries", "9", "--json"], { env });
+    const luci = stage.start(["install", REF, ...ONE_BY_ONE, "--retries", "9", "--json"], { env });
     const events = () => parseEvents(luci.output().stdout.replace(/[^\n]*$/, ""));
     await heldAfter(stage.hub, 4_000_000);
     await until("most of it has arrived", () =>

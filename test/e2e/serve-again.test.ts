@@ -7,7 +7,7 @@ import type { Job } from "../../src/domain/job.ts";
 import { type FileServer, fileServer, sendBytes } from "../support/file-server.ts";
 import { type Serve, startServe } from "../support/serve.ts";
 import { until } from "../support/until.ts";
-import { openStage, type Stage } from "../support/stage.ts";
+import { ONE_BY_ONE, openStage, type Stage } from "../support/stage.ts";
 
 const MIB = 1024 * 1024;
 const HOUR_MS = 3_600_000;
@@ -116,7 +116,7 @@ describe("what has failed for good", () => {
     await using server = await fileServer((asked, response) =>
       sendBytes(asked, response, { bytes, headers: { ETag: `"v${asked.before}"` } }),
     );
-    serve = await startServe(stage, { args: ["--connections", "1"] });
+    serve = await startServe(stage, { args: ONE_BY_ONE });
     const id = await add({ ref: server.url });
     await until("its attempt is over", async () => (await serve.job(id)).error !== null);
     expect(await serve.job(id)).toMatchObject({ state: "failed", error: { code: "E_CHANGED" } });

@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { checkInvariants } from "../support/invariants.ts";
 import { vouchedBytes, whenWritten } from "../support/kept-bytes.ts";
 import { ggufFile } from "../support/model-repos.ts";
-import { type Stage, type StageRun, fileBytes, heldAfter, openStage } from "../support/stage.ts";
+import { ONE_BY_ONE, type Stage, type StageRun, fileBytes, heldAfter, openStage } from "../support/stage.ts";
 import { tempHome } from "../support/temp-home.ts";
 import { until } from "../support/until.ts";
 
@@ -109,7 +109,7 @@ describe.skipIf(!canTrace)("a system call that fails once", () => {
 describe.skipIf(!canTrace)("a write", () => {
   test("that has no room once is waited for and made again", async () => {
     await using stage = await stageOf(20 * MIB);
-    const args = [...ONE, "--connections", "1"];
+    const args = [...ONE, ...ONE_BY_ONE];
     // Three requests at least, and each is written by itself.
     const run = await stage.luci(args, { ...FEW_THREADS, ...failing("pwritev", "error=ENOSPC:when=2") });
     expect([run.exitCode, run.stderr.includes("Paused: ")]).toEqual([0, true]);
@@ -193,7 +193,7 @@ describe.skipIf(!canTrace)("a sync of data", () => {
     stage.hub.behave({ rateBytesPerSec: 8 * MIB });
     // With -D it is luci that is the child, and hears the signal.
     const [strace = "", ...slow] = failing("fdatasync", `delay_enter=${delayMs * 1_000}`).wrapper;
-    const child = stage.start([...ONE, "--connections", "1"], { wrapper: [strace, "-D", ...slow] });
+    const child = stage.start([...ONE, ...ONE_BY_ONE], { wrapper: [strace, "-D", ...slow] });
     await heldAfter(stage.hub, 6 * MIB);
     await whenWritten(stage.models, 3 * MIB);
     child.kill("SIGINT");

@@ -167,7 +167,7 @@ describe.skipIf(!able)("a small disk", () => {
 describe.skipIf(!able)("a process that may not have all of it", () => {
   test("files of 10 MiB at most: said with the path, and kept", async () => {
     await using stage = await stageOf(20 * MIB);
-    const run = await stage.luci([...ONE, "--connections", "1"], {
+    const run = await stage.luci([...ONE, ...ONE_BY_ONE], {
       wrapper: ["prlimit", `--fsize=${10 * MIB}`],
     });
     expect(run.exitCode).toBe(8);
@@ -351,7 +351,7 @@ describe.skipIf(!able)("a place of an odd shape", () => {
 
   test("a data file that was cut shorter than its journal says", async () => {
     await using stage = await stageOf(20 * MIB, 8 * MIB);
-    const child = stage.start([...ONE, "--connections", "1"]);
+    const child = stage.start([...ONE, ...ONE_BY_ONE]);
     await heldAfter(stage.hub, 9 * MIB);
     await whenWritten(stage.models, 6 * MIB);
     child.kill("SIGINT");

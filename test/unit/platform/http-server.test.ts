@@ -26,24 +26,18 @@ test("a local socket is the user's alone, however long its path, and goes with i
   expect(await askLocal(socketPath, { method: "GET", path: "/", signal })).toBeNull();
 });
 
-test("time in which whoever asks did not run is not held against the one that is asked", async () => {
+test.each<[string, () => void | Promise<void>]>([
+  // Both are this process: for both of them the machine stands still.
+  [
+    "time in which whoever asks did not run is not held against the one that is asked",
+    () => Bun.sleepSync(5_500),
+  ],
+  ["one that is busy for a while is waited for", () => Bun.sleep(3_000)],
+])("%s", async (_name, delay) => {
   await using home = await tempHome();
   const socketPath = join(home.path, "1.sock");
   const handle = async (request: Request): Promise<Response> => {
-    // Both are this process: for both of them the machine stands still.
-    Bun.sleepSync(5_500);
-    return await echo(request);
-  };
-  const server = await listenHttp({ at: { socketPath }, handle });
-  expect(await askLocal(socketPath, { method: "GET", path: "/", signal })).toMatchObject({ status: 200 });
-  await server.close();
-});
-
-test("one that is busy for a while is waited for", async () => {
-  await using home = await tempHome();
-  const socketPath = join(home.path, "1.sock");
-  const handle = async (request: Request): Promise<Response> => {
-    await Bun.sleep(3_000);
+    await delay();
     return await echo(request);
   };
   const server = await listenHttp({ at: { socketPath }, handle });
